@@ -1,0 +1,163 @@
+"""Objects that remember how they were built.
+
+A :class:`Spec` records the arguments of its constructor, so that it can be printed as the call that made
+it, written to ``config.json`` and rebuilt from there, without a second description kept in step by hand
+and without anything being executed: :func:`build` looks names up among Lather's own classes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+
+from lather.errors import ConfigError
+
+__all__ = ["Spec", "build", "known", "to_json"]
+
+S = TypeVar("S", bound="Spec")
+_KNOWN: dict[str, type[Spec]] = {}
+_MAX_TENSOR = 65_536  # numbers; a larger tensor belongs in a safetensors file, not in a configuration
+
+
+class Spec:
+    """Mixin that keeps the constructor's arguments in ``arguments``.
+
+    Give it before ``nn.Module`` in the bases. Arguments left at their defaults are kept, too, so that a
+    later change of a default does not change what an old configuration means.
+    """
+
+    arguments: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _recording(cls.__init__)  # type: ignore[method-assign]
+        if cls.__module__.partition(".")[0] == "lather":
+            _KNOWN[cls.__name__] = cls
+
+    def spec(self) -> dict[str, Any]:
+        """The object as JSON-ready ``{"type": name, "arguments": {...}}``; :func:`build` undoes it."""
+        return {"type": type(self).__name__, "arguments": {k: to_json(v) for k, v in self.arguments.items()}}
+
+    def __repr__(self) -> str:
+        parameters = inspect.signature(type(self)).parameters
+        shown = []
+        for name, value in self.arguments.items():
+            parameter = parameters[name]
+            if _same(value, parameter.default):
+                continue
+            text = f"tensor{tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
+            positional = parameter.kind is not parameter.KEYWORD_ONLY and parameter.default is parameter.empty
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                shown.extend(map(repr, value))
+            else:
+                shown.append(text if positional else f"{name}={text}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor) or isinstance(b, torch.Tensor):
+        return False
+    return type(a) is type(b) and bool(a == b)
+
+
+def _recording(init: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapper(self: Spec, *args: Any, **kwargs: Any) -> None:
+        if "arguments" not in self.__dict__:  # the outermost constructor speaks for the object
+            try:
+                bound = signature.bind(self, *args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{type(self).__name__}: {error}") from None
+            bound.apply_defaults()
+            object.__setattr__(self, "arguments", dict(list(bound.arguments.items())[1:]))
+        init(self, *args, **kwargs)
+
+    return wrapper
+
+
+def to_json(value: Any) -> Any:
+    """``value`` as what JSON can hold; raises :class:`ConfigError` where it cannot be written."""
+    if isinstance(value, Spec):
+        return value.spec()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [to_json(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, torch.Tensor):
+        if value.numel() > _MAX_TENSOR:
+            raise ConfigError(
+                f"a tensor of {value.numel()} numbers is too large for a configuration (at most {_MAX_TENSOR})"
+            )
+        return {"tensor": value.detach().cpu().tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
+    raise ConfigError(
+        f"{type(value).__name__} cannot be written to a configuration; Lather's own parts, numbers, strings, "
+        "lists and small tensors can"
+    )
+
+
+def build(data: Any, expect: type[S]) -> S:
+    """Rebuild what :meth:`Spec.spec` wrote.
+
+    Args:
+        data: the mapping read from JSON.
+        expect: the class (or base class) the result must be of.
+
+    Raises:
+        ConfigError: an unknown type, arguments that do not fit, or an object of another kind.
+    """
+    result = _from_json(data)
+    if not isinstance(result, expect):
+        raise ConfigError(f"expected a {expect.__name__} here, got {result!r}")
+    return result
+
+
+def known(base: type[S]) -> dict[str, type[S]]:
+    """Lather's own classes below ``base``, by name."""
+    return {name: cls for name, cls in sorted(_KNOWN.items()) if issubclass(cls, base) and cls is not base}
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_json(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    keys = set(value)
+    if keys == {"float"}:
+        return float(value["float"])
+    if keys == {"tensor", "dtype"}:
+        dtype = getattr(torch, str(value["dtype"]), None)
+        if not isinstance(dtype, torch.dtype):
+            raise ConfigError(f"unknown tensor dtype {value['dtype']!r}")
+        return torch.tensor(value["tensor"], dtype=dtype)
+    if keys == {"type", "arguments"}:
+        name, arguments = value["type"], value["arguments"]
+        cls = _KNOWN.get(name) if isinstance(name, str) else None
+        if cls is None or not isinstance(arguments, dict):
+            raise ConfigError(f"{name!r} is not a part that this version of Lather knows")
+        parameters = inspect.signature(cls).parameters
+        positional: list[Any] = []
+        keyword: dict[str, Any] = {}
+        for key, raw in arguments.items():
+            parameter = parameters.get(key)
+            item = _from_json(raw)
+            if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
+                positional.extend(item)
+            else:
+                keyword[key] = item
+        try:
+            return cls(*positional, **keyword)
+        except TypeError as error:
+            raise ConfigError(f"{name}: {error}") from error
+    return {k: _from_json(v) for k, v in value.items()}
