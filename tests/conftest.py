@@ -1,0 +1,30 @@
+"""Shared by all tests: run-time checks of shapes, the place of the real data, a seeded generator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+_hook = install_import_hook("lather", "beartype.beartype")
+_hook.__enter__()
+
+import torch  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder that holds ``mnist/`` and ``cifar10/``: $LATHER_DATA, else ../shared/data."""
+    root = Path(os.environ.get("LATHER_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not root.is_dir():
+        pytest.skip(f"real data not found: set LATHER_DATA to the folder that holds mnist/ and cifar10/ (tried {root})")
+    return root
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(20)
