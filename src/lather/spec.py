@@ -46,7 +46,7 @@ class Spec:
 
     def __repr__(self) -> str:
         parameters = inspect.signature(type(self)).parameters
-        shown = []
+        shown: list[str] = []
         for name, value in self.arguments.items():
             parameter = parameters[name]
             if _same(value, parameter.default):

@@ -1,0 +1,135 @@
+"""Gaussian mixtures as priors."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import (
+    Categorical,
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
+
+from lather.errors import ConfigError, ShapeError
+from lather.priors.base import Prior
+
+__all__ = ["GaussianMixture"]
+
+
+class GaussianMixture(Prior):
+    r"""Σ_j w_j N(μ_j, Σ_j) with diagonal or full covariances.
+
+    Args:
+        means: component means, (k, d).
+        stds: standard deviations: one number for all, or (k, d). Give these or ``covariances``.
+        covariances: full covariances, (k, d, d), each symmetric positive definite.
+        weights: (k,), positive; normalised here. Default: equal.
+
+    Raises:
+        ShapeError: shapes that do not fit.
+        ConfigError: weights or deviations that are not positive, a covariance that is not positive definite.
+
+    Example:
+        >>> prior = GaussianMixture(torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), stds=0.5)
+        >>> prior.sample(3).shape
+        torch.Size([3, 2])
+    """
+
+    summary: ClassVar[str] = "a mixture of Gaussians: clusters, or what latents were found to follow"
+    means: Tensor
+    scales: Tensor
+    log_weights: Tensor
+
+    def __init__(
+        self,
+        means: Tensor,
+        stds: float | Tensor | None = None,
+        *,
+        covariances: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        if means.ndim != 2 or not means.is_floating_point() or 0 in means.shape:
+            raise ShapeError(f"means must be a floating (k, d) tensor, got {means.dtype} {tuple(means.shape)}")
+        k, self.d = means.shape
+        if (stds is None) == (covariances is None):
+            raise ConfigError("a mixture takes either stds= or covariances=, one of the two")
+        weights = means.new_ones(k) if weights is None else weights.to(means)
+        if weights.shape != (k,) or not bool((weights > 0).all()):
+            raise ConfigError(f"weights must be {k} positive numbers, one a component, got {weights.tolist()}")
+        self.register_buffer("means", means.detach().clone())
+        self.register_buffer("log_weights", (weights / weights.sum()).log())
+        self.register_buffer("scales", _scales(means, stds, covariances))
+
+    @classmethod
+    def scattered(cls, d: int, k: int = 10, std: float = 0.5, seed: int = 0) -> GaussianMixture:
+        """``k`` equal isotropic clusters whose means are drawn from N(0, (1 − std²) I).
+
+        The mixture then has mean 0 and covariance I on average over seeds, so losses tuned for N(0, I) keep
+        their scale.
+
+        Args:
+            d: latent dimensions.
+            k: number of clusters.
+            std: standard deviation of each, in (0, 1).
+            seed: of the means.
+        """
+        if k < 1 or not 0 < std < 1:
+            raise ConfigError(f"a scattered mixture needs k ≥ 1 clusters and 0 < std < 1, got k={k}, std={std}")
+        means = torch.randn(k, d, generator=torch.Generator().manual_seed(seed)) * math.sqrt(1 - std**2)
+        return cls(means, stds=std)
+
+    @property
+    def full(self) -> bool:
+        """Whether covariances are full; ``scales`` then holds Cholesky factors."""
+        return self.scales.ndim == 3
+
+    def forward(self) -> Distribution:
+        component: Distribution
+        if self.full:
+            component = MultivariateNormal(self.means, scale_tril=self.scales, validate_args=False)
+        else:
+            component = Independent(Normal(self.means, self.scales, validate_args=False), 1, validate_args=False)
+        return MixtureSameFamily(
+            Categorical(logits=self.log_weights, validate_args=False), component, validate_args=False
+        )
+
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+        j = torch.multinomial(self.log_weights.exp(), n, replacement=True, generator=generator)
+        noise = torch.randn(n, self.d, generator=generator, device=self.means.device, dtype=self.means.dtype)
+        if self.full:
+            return self.means[j] + (self.scales[j] @ noise.unsqueeze(-1)).squeeze(-1)
+        return self.means[j] + self.scales[j] * noise
+
+    def along(self, directions: Float[Tensor, "m d"]) -> Distribution:
+        means = directions @ self.means.T.to(directions)  # (m, k)
+        scales = self.scales.to(directions)
+        if self.full:
+            spread = torch.einsum("md,kde->mke", directions, scales).norm(dim=-1)
+        else:
+            spread = (directions.square() @ scales.square().T).sqrt()
+        logits = self.log_weights.to(directions).expand_as(means)
+        return MixtureSameFamily(Categorical(logits=logits), Normal(means, spread))
+
+
+def _scales(means: Tensor, stds: float | Tensor | None, covariances: Tensor | None) -> Tensor:
+    k, d = means.shape
+    if covariances is not None:
+        if covariances.shape != (k, d, d):
+            raise ShapeError(f"covariances must be ({k}, {d}, {d}), got {tuple(covariances.shape)}")
+        factors, info = torch.linalg.cholesky_ex(covariances.to(means))
+        if bool((info != 0).any()):
+            bad = (info != 0).nonzero().flatten().tolist()
+            raise ConfigError(f"covariances of components {bad} are not positive definite; add a small ridge")
+        return factors
+    result = torch.as_tensor(stds, dtype=means.dtype, device=means.device).expand(k, d).clone()
+    if not bool((result > 0).all()):
+        raise ConfigError(f"standard deviations must be positive, got {stds}")
+    return result
