@@ -1,0 +1,1 @@
+"""Models: nets, posteriors, likelihoods, terms, objectives, the autoencoder."""

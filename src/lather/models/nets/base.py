@@ -1,0 +1,126 @@
+"""What Lather's own nets share: shapes known at construction, a head that starts latents at order one."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lather.errors import ConfigError, ShapeError
+from lather.spec import Spec
+
+__all__ = ["Decoder", "Encoder", "image_shape"]
+
+
+class _Net(Spec, nn.Module):
+    summary: ClassVar[str] = ""  #: one line for listings
+    reads: tuple[int, ...]
+    returns: tuple[int, ...]
+
+    def __init__(self, reads: Sequence[int], returns: Sequence[int]) -> None:
+        super().__init__()
+        self.reads, self.returns = tuple(reads), tuple(returns)
+
+    def forward(self, x: Float[Tensor, "b *reads"]) -> Float[Tensor, "b *returns"]:
+        """From (b, *reads) to (b, *returns)."""
+        if tuple(x.shape[1:]) != self.reads:
+            raise ShapeError(
+                f"this {type(self).__name__} was built for samples of shape {self.reads}, but got a batch of shape "
+                f"{tuple(x.shape)}; pass (b, {', '.join(map(str, self.reads))}) or build the net for that shape"
+            )
+        return self.net(x)
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """The settings besides shapes, with their defaults."""
+        parameters = inspect.signature(cls).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def net(self, x: Tensor) -> Tensor:
+        """The computation, on a batch of the right shape."""
+        raise NotImplementedError
+
+
+class Encoder(_Net):
+    """Base of the encoders: data in, what a posterior reads out.
+
+    Normalisation over the batch (BatchNorm) is avoided in all nets here: with it the latent of one image
+    depends on the images beside it, so a divergence in training and an audit afterwards look at different
+    latents, the statistics differ between processes, and a resumed run has more state to keep exact.
+
+    Args:
+        data_shape: shape of one sample.
+        latent_shape: shape of one latent, (d,) or (c, h, w).
+        output_shape: what to return for each sample, from ``Posterior.output_shape``; its first
+            ``latent_shape[0]`` entries along axis 0 are the code.
+    """
+
+    def __init__(self, data_shape: Sequence[int], latent_shape: Sequence[int], output_shape: Sequence[int]) -> None:
+        super().__init__(data_shape, output_shape)
+        self.latent_shape = tuple(latent_shape)
+        if self.returns[1:] != self.latent_shape[1:] or self.returns[0] < self.latent_shape[0]:
+            raise ConfigError(
+                f"an encoder for latents of shape {self.latent_shape} cannot return {self.returns} per sample; "
+                "use posterior.output_shape(latent_shape)"
+            )
+
+
+class Decoder(_Net):
+    """Base of the decoders: a latent in, what a likelihood reads out.
+
+    Args:
+        latent_shape: shape of one latent, (d,) or (c, h, w).
+        data_shape: what to return for each sample, from ``Likelihood.param_shape``.
+    """
+
+    def __init__(self, latent_shape: Sequence[int], data_shape: Sequence[int]) -> None:
+        super().__init__(latent_shape, data_shape)
+
+
+def start_codes(head: nn.Linear | nn.Conv2d, codes: int, gain: float = 1.0) -> None:
+    """Initialise an encoder's last layer, of ``codes`` code channels first and then spreads, if any.
+
+    Codes start with order-one values (divergences from N(0, I) see a sane batch at once); the rest, from which
+    a posterior makes log variances and correlations, starts near 0, that is near σ = 1.
+    """
+    fan = head.weight[0].numel()
+    with torch.no_grad():
+        head.weight.normal_(std=gain / math.sqrt(fan))
+        head.weight[codes:] *= 0.1
+        assert head.bias is not None
+        head.bias.zero_()
+
+
+def start_relu(module: nn.Module) -> None:
+    """He initialisation of all linear and convolutional layers below ``module``; biases 0."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        elif isinstance(layer, nn.ConvTranspose2d):
+            # every output number sees kernel/stride of the kernel along each axis
+            taps = math.prod(layer.kernel_size) / math.prod(layer.stride)
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / (layer.in_channels * taps)))
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def image_shape(shape: Sequence[int], net: str) -> tuple[int, int, int]:
+    """``shape`` as (channels, height, width) of an image that ``net`` can work on.
+
+    Raises:
+        ConfigError: it is no image, or smaller than 4 × 4.
+    """
+    if len(shape) != 3 or min(shape[1:]) < 4:
+        raise ConfigError(
+            f"{net} works on images (channels, height, width) of at least 4 × 4, got samples of shape "
+            f"{tuple(shape)}; use the 'mlp' nets for features and smaller images"
+        )
+    channels, height, width = shape
+    return channels, height, width

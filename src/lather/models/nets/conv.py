@@ -1,0 +1,102 @@
+"""Plain convolutional nets: the default for images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lather.models.nets.base import Decoder, Encoder, start_codes, start_relu
+from lather.models.nets.resample import down, up, widths
+from lather.models.nets.sizes import resolutions
+
+__all__ = ["ConvDecoder", "ConvEncoder"]
+
+
+class ConvEncoder(Encoder):
+    """Strided 4 × 4 convolutions and ReLUs; the number of channels doubles as the size halves.
+
+    Args:
+        data_shape: (C, H, W), H and W at least 4, any size.
+        latent_shape: (d,) or (c, h, w); see :func:`~lather.models.nets.sizes.resolutions`.
+        output_shape: what to return for each sample.
+        width: channels of the first level; later levels have up to four times as many.
+
+    Example:
+        >>> ConvEncoder((1, 28, 28), (8,), (16,))(torch.zeros(3, 1, 28, 28)).shape
+        torch.Size([3, 16])
+    """
+
+    summary: ClassVar[str] = "plain convolutions, the default for images"
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        latent_shape: Sequence[int],
+        output_shape: Sequence[int],
+        *,
+        width: int = 32,
+    ) -> None:
+        super().__init__(data_shape, latent_shape, output_shape)
+        levels = resolutions(self.reads, self.latent_shape, "conv")
+        channels = widths(width, len(levels))
+        self.body = nn.Sequential()
+        if len(levels) == 1:
+            self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1)).append(nn.ReLU())
+        for before, after in pairwise((self.reads[0], *channels[1:])):
+            self.body.append(down(before, after)).append(nn.ReLU())
+        start_relu(self.body)
+        self.head: nn.Linear | nn.Conv2d
+        if len(self.returns) == 1:
+            self.body.append(nn.Flatten())
+            self.head = nn.Linear(channels[-1] * math.prod(levels[-1]), self.returns[0])
+        else:
+            self.head = nn.Conv2d(channels[-1], self.returns[0], 1)
+        start_codes(self.head, self.latent_shape[0])
+
+    def net(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x.contiguous(memory_format=torch.channels_last)))
+
+
+class ConvDecoder(Decoder):
+    """The encoder's way back: transposed 4 × 4 convolutions that give each level exactly its size.
+
+    Args:
+        latent_shape: (d,) or (c, h, w).
+        data_shape: (C, H, W) to return for each sample.
+        width: channels of the level before the data.
+
+    Example:
+        >>> ConvDecoder((8,), (3, 100, 75))(torch.zeros(2, 8)).shape
+        torch.Size([2, 3, 100, 75])
+    """
+
+    summary: ClassVar[str] = "plain convolutions, the default for images"
+
+    def __init__(self, latent_shape: Sequence[int], data_shape: Sequence[int], *, width: int = 32) -> None:
+        super().__init__(latent_shape, data_shape)
+        levels = resolutions(self.returns, self.reads, "conv")
+        channels = widths(width, len(levels))
+        self.body = nn.Sequential()
+        if len(self.reads) == 1:
+            self.body.append(nn.Linear(self.reads[0], channels[-1] * math.prod(levels[-1])))
+            self.body.append(nn.Unflatten(1, (channels[-1], *levels[-1])))
+        else:
+            self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
+        self.body.append(nn.ReLU())
+        for level in range(len(levels) - 1, 1, -1):
+            self.body.append(up(channels[level], channels[level - 1], levels[level], levels[level - 1]))
+            self.body.append(nn.ReLU())
+        self.head: nn.Module
+        if len(levels) == 1:
+            self.head = nn.Conv2d(channels[-1], self.returns[0], 3, padding=1)
+        else:
+            self.head = up(channels[1], self.returns[0], levels[1], levels[0])
+        start_relu(self)
+
+    def net(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x)).contiguous()
