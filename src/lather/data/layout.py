@@ -1,0 +1,112 @@
+"""Which axis is what: arrays become (n, F) features or (n, C, H, W) images by rules that are written down."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lather.errors import ShapeError
+
+__all__ = ["arrange", "recolour", "resize"]
+
+_FEW = 4  # at most so many channels are taken for channels without being told
+
+
+def arrange(
+    x: np.ndarray,
+    origin: str,
+    *,
+    shape: tuple[int, ...] | None = None,
+    channel_order: Literal["first", "last"] | None = None,
+) -> np.ndarray:
+    """``x`` as (n, F) features or (n, C, H, W) images.
+
+    * (n, F) are features, unless ``shape=(C, H, W)`` says that each row is a flattened image.
+    * (n, H, W) are greyscale images.
+    * Of four axes, the one of length 1 to 4 is the channel axis, second or last; where both are, or neither,
+      ``channel_order`` must say ``"first"`` or ``"last"``.
+
+    Raises:
+        ShapeError: none of these, or ambiguous.
+    """
+    if x.ndim == 0 or len(x) == 0 or x.size == 0:
+        raise ShapeError(f"{origin} holds no samples (shape {x.shape}); the first axis must count the samples")
+    if shape is not None:
+        if math.prod(shape) != math.prod(x.shape[1:]):
+            raise ShapeError(
+                f"{origin} has samples of shape {x.shape[1:]}, {math.prod(x.shape[1:])} values each, which cannot be "
+                f"read as shape={tuple(shape)}, {math.prod(shape)} values; give a shape with as many values"
+            )
+        if len(shape) not in (1, 3):
+            raise ShapeError(f"shape={tuple(shape)} is neither (F,) for features nor (C, H, W) for images")
+        return x.reshape(len(x), *shape)
+    if x.ndim == 2:
+        return x
+    if x.ndim == 3:
+        return x[:, None]
+    if x.ndim != 4:
+        raise ShapeError(
+            f"{origin} has shape {x.shape}; features are (n, F), images (n, H, W), (n, C, H, W) or (n, H, W, C): "
+            "reshape the array so that the first axis counts the samples"
+        )
+    if channel_order is None:
+        first, last = x.shape[1] <= _FEW, x.shape[3] <= _FEW
+        if first == last:
+            raise ShapeError(
+                f"{origin} has shape {x.shape}, and which axis holds the channels is not clear; say channel_order="
+                "'first' for (n, C, H, W) or 'last' for (n, H, W, C) (--channel-order)"
+            )
+        channel_order = "first" if first else "last"
+    return x if channel_order == "first" else np.moveaxis(x, 3, 1)
+
+
+def resize(x: Tensor, size: tuple[int, int], block: int = 1024) -> Tensor:
+    """Centre crop to the aspect ratio of ``size`` = (height, width), then antialiased resize; dtype kept.
+
+    Args:
+        x: images (n, C, H, W).
+        size: the new height and width.
+        block: how many images to convert to float at a time.
+    """
+    height, width = x.shape[-2:]
+    if (height, width) == size:
+        return x
+    scale = min(height / size[0], width / size[1])
+    crop = (min(height, max(1, round(size[0] * scale))), min(width, max(1, round(size[1] * scale))))
+    top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
+    out = x.new_empty(*x.shape[:2], *size)
+    for start in range(0, len(x), block):
+        part = x[start : start + block, :, top : top + crop[0], left : left + crop[1]]
+        low, high = (0.0, 255.0) if part.dtype == torch.uint8 else (float(part.min()), float(part.max()))
+        part = torch.nn.functional.interpolate(
+            part.float(), size=size, mode="bicubic", antialias=True, align_corners=False
+        ).clamp_(low, high)
+        out[start : start + block] = part.round_() if out.dtype == torch.uint8 else part
+    return out
+
+
+def recolour(x: Tensor, channels: int | None, origin: str) -> Tensor:
+    """Images (n, C, H, W) with one channel or three: luma 0.299 R + 0.587 G + 0.114 B, or the grey value thrice.
+
+    Raises:
+        ShapeError: neither one channel nor three there.
+    """
+    if channels is None or x.shape[1] == channels:
+        return x
+    if channels == 3 and x.shape[1] == 1:
+        return x.repeat(1, 3, 1, 1)
+    if channels == 1 and x.shape[1] == 3:
+        out = x.new_empty(len(x), 1, *x.shape[2:])
+        weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+        for start in range(0, len(x), 1024):
+            grey = (x[start : start + 1024].float() * weights).sum(1, keepdim=True)
+            out[start : start + 1024] = grey.round() if out.dtype == torch.uint8 else grey
+        return out
+    raise ShapeError(
+        f"{origin}: images with {x.shape[1]} channels cannot become {channels}; 1 and 3 can become each other: leave "
+        "channels out, or select the channels in the array"
+    )

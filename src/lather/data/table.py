@@ -1,0 +1,143 @@
+"""Tables as text: CSV and TSV, plain or gzipped."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from lather.data.columns import choose_columns
+from lather.data.memory import check_room
+from lather.data.samples import Request, Samples
+from lather.errors import DataError
+
+__all__ = ["read_table"]
+
+_BLOCK = 8192  # rows converted together
+
+
+def read_table(path: Path, request: Request) -> Samples:
+    """Feature columns, and labels where a column is one, of a CSV or TSV file in UTF-8.
+
+    The separator is a tab in ``.tsv`` files, else whichever of comma, semicolon and tab the first line has most of. A
+    first line in which any field is no number holds the names. A first column without a name is the row index that
+    pandas writes, and is left out.
+
+    Raises:
+        DataError: empty, ragged, not text, or with fields that are no numbers; the line is named.
+    """
+    path = Path(path)
+    try:
+        with _open(path) as file:
+            return _read(file, path, request)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is a damaged or incomplete gzip file ({error}); fetch it again") from None
+    except csv.Error as error:
+        raise DataError(f"{path} is not a table that can be read ({error}); save it as plain CSV") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _read(file: IO[str], path: Path, request: Request) -> Samples:
+    first = file.readline()
+    tabbed = path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
+    separator = "\t" if tabbed else max(",;\t", key=first.count)
+    file.seek(0)
+    reader = csv.reader(file, delimiter=separator)
+    rows = _rows(reader, path)
+    head = next(rows, None)
+    if head is None:
+        raise DataError(f"{path} is empty; give a table with one row per sample")
+    if all(_is_number(field) for field in head[1]):
+        names = [str(i) for i in range(len(head[1]))]
+        rows = _chain(head, rows)
+    else:
+        names = [field.strip() for field in head[1]]
+        if "" in names[1:] or len(set(names)) < len(names):
+            twice = sorted({n for n in names if names.count(n) > 1 or not n})
+            raise DataError(f"{path}: columns need names that differ; these do not: {twice}")
+    kept = [n for n in names if n]
+    block = list(islice(rows, _BLOCK))
+    if not block:
+        raise DataError(f"{path} has a header and no rows; give a table with one row per sample")
+    numeric = {n for n in kept if all(_is_number(r[names.index(n)]) or not r[names.index(n)] for _, r in block)}
+    features, label = choose_columns(kept, numeric, str(path), columns=request.columns, label=request.label)
+    places, label_at = [names.index(n) for n in features], None if label is None else names.index(label)
+    values, labels, total = [], [], 0
+    while block:
+        values.append(_numbers(block, places, features, path))
+        if label_at is not None:
+            labels.extend(r[label_at].strip() for _, r in block)
+        total += values[-1].nbytes
+        check_room(total, path)
+        block = list(islice(rows, _BLOCK))
+    x = np.concatenate(values)
+    y = None if label_at is None else _label_values(labels)
+    chosen = request.rows(len(x))
+    if chosen is not None:
+        x, y = x[chosen], None if y is None else y[chosen]
+    return Samples(x, str(path), y, columns=tuple(features))
+
+
+def _chain(head: tuple[int, list[str]], rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    yield head
+    yield from rows
+
+
+def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Non-empty rows with their line numbers, all of one length."""
+    width = None
+    for row in reader:
+        line = reader.line_num  # type: ignore[attr-defined]
+        if not any(field.strip() for field in row):
+            continue
+        width = len(row) if width is None else width
+        if len(row) != width:
+            raise DataError(
+                f"{path}, line {line}: {len(row)} fields where the lines before have {width}; every row needs as many"
+            )
+        yield line, row
+
+
+def _numbers(block: list[tuple[int, list[str]]], places: list[int], names: list[str], path: Path) -> np.ndarray:
+    try:
+        return np.array([[row[p] or "nan" for p in places] for _, row in block]).astype(np.float64)
+    except ValueError:
+        for line, row in block:
+            for place, name in zip(places, names, strict=True):
+                if row[place] and not _is_number(row[place]):
+                    raise DataError(
+                        f"{path}, line {line}, column {name!r}: {row[place][:40]!r} is no number; correct it, or leave the "
+                        "column out with columns= (--columns)"
+                    ) from None
+        raise
+
+
+def _label_values(labels: list[str]) -> np.ndarray:
+    if any(labels) and all(_is_number(v) or not v for v in labels):
+        return np.array([float(v) if v else np.nan for v in labels])
+    return np.array(labels, dtype=str)
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return "_" not in field
