@@ -7,7 +7,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def read_npy(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _read_array(file: BinaryIO, held: int, where: str) -> np.ndarray:
+def _read_array(file: IO[bytes], held: int, where: str) -> np.ndarray:
     """Header first: dtype and declared size are checked before anything is allocated."""
     try:
         version = np.lib.format.read_magic(file)
@@ -98,21 +98,19 @@ def read_npz(path: Path, request: Request) -> dict[str, Samples]:
             check_room(sum(info.file_size for info in members.values()), path)
             sets = {}
             for name, (x, y) in _choose(members, request.key, path).items():
-                arrays = []
-                for key in (x, y):
-                    if key is None:
-                        arrays.append(None)
-                        continue
-                    with archive.open(members[key]) as file:
-                        arrays.append(_read_array(file, members[key].file_size, f"{path}[{key}]"))  # type: ignore[arg-type]
-                values, labels = arrays
-                assert values is not None
+                values = _read_member(archive, members[x], path)
+                labels = None if y is None else _read_member(archive, members[y], path)
                 sets[name] = _subset(values, labels, f"{path}[{x}]", request)
             return sets
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} is not a readable .npz file ({error}); write it with numpy.savez") from None
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.ndarray:
+    with archive.open(member) as file:
+        return _read_array(file, member.file_size, f"{path}[{member.filename.removesuffix('.npy')}]")
 
 
 def _subset(values: np.ndarray, labels: np.ndarray | None, origin: str, request: Request) -> Samples:

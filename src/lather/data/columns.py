@@ -36,9 +36,9 @@ def choose_columns(
     if text:
         rest = [n for n in names if n in usable and n != label]
         raise DataError(
-            f"{origin}: column{'s' * (len(text) > 1)} {_listed(text)} hold{'s' * (len(text) == 1)} something other than "
-            f"numbers; name the columns to use, columns={','.join(rest[:3]) or '...'} (--columns), or the one that holds "
-            f"the class, label={text[0]} (--label)"
+            f"{origin}: column{'s' * (len(text) > 1)} {_listed(text)} hold{'s' * (len(text) == 1)} something other "
+            f"than numbers; name the columns to use, columns={','.join(rest[:3]) or '...'} (--columns), or the one "
+            f"that holds the class, label={text[0]} (--label)"
         )
     if not features:
         raise DataError(f"{origin} has no feature columns beside the label {label!r}; give a table with numbers")

@@ -173,7 +173,8 @@ class Dataset:
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same dataset with its tensors on ``device``."""
-        return replace(self, **{name: split.to(device) for name, split in self.splits.items()})
+        train, validation, test = (split.to(device) for split in self.splits.values())
+        return replace(self, train=train, validation=validation, test=test)
 
     def fingerprint(self) -> str:
         """32 hex digits that change when any sample, label, split or scaling does.
@@ -213,7 +214,7 @@ class Dataset:
 
 
 def _hash_contents(digest: hashlib.blake2b, tensor: Tensor) -> None:
-    data = memoryview(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    data = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
     if data.nbytes <= _HASHED_WHOLE:
         digest.update(data)
         return

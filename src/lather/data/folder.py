@@ -143,8 +143,8 @@ def _read_folder(folder: Path, request: Request) -> dict[str, Samples]:
 def _grouped(files: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
     if len({(format_of(f), _skeleton(f.name)) for f in files}) > 1:
         raise DataError(
-            f"{folder} holds several datasets: {', '.join(f.name for f in files[:6])}{', ...' * (len(files) > 6)}; give the "
-            "path of one file, or keep one dataset in a folder"
+            f"{folder} holds several datasets: {', '.join(f.name for f in files[:6])}{', ...' * (len(files) > 6)}; "
+            "give the path of one file, or keep one dataset in a folder"
         )
     groups: dict[str, list[Path]] = {}
     for file in files:
@@ -194,7 +194,8 @@ def _read_file(path: Path, request: Request) -> Samples:
 
 
 def _labels_beside(path: Path) -> Path | None:
-    """``train-labels-idx1-ubyte`` of ``train-images-idx3-ubyte``, ``y_train.npy`` of ``x_train.npy``, ``a_labels.npy``."""
+    """``train-labels-idx1-ubyte`` of ``train-images-idx3-ubyte``, ``y_train.npy`` of ``x_train.npy``, "
+    "``a_labels.npy``."""
     name = path.name.removesuffix(".gz")
     stem, ending = os.path.splitext(name)
     guesses = [
@@ -217,8 +218,8 @@ def _joined(parts: Sequence[Samples], request: Request) -> Samples:
     for part in parts[1:]:
         if part.x.shape[1:] != first.x.shape[1:] or (part.labels is None) != (first.labels is None):
             raise DataError(
-                f"{first.origin} has samples of shape {first.x.shape[1:]}, {part.origin} of {part.x.shape[1:]}, or only one "
-                "has labels; the files of one dataset must agree"
+                f"{first.origin} has samples of shape {first.x.shape[1:]}, {part.origin} of {part.x.shape[1:]}, or "
+                "only one has labels; the files of one dataset must agree"
             )
     x = np.concatenate([p.x for p in parts])
     labels = None if first.labels is None else np.concatenate([p.labels for p in parts if p.labels is not None])

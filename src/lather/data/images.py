@@ -112,8 +112,8 @@ def _opened(picture: Picture) -> Iterator[Any]:
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(
-            f"{picture.name} is too large to decode safely ({error}; at most {_MOST_PIXELS >> 20} million pixels); make it "
-            "smaller with an image program, or take it out"
+            f"{picture.name} is too large to decode safely ({error}; at most {_MOST_PIXELS >> 20} million pixels); "
+            "make it smaller with an image program, or take it out"
         ) from None
     except (DataError, MemoryError):
         raise

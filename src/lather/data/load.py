@@ -132,13 +132,13 @@ def load(
         asked_for = [option for option, value in wrong.items() if value is not None]
         if asked_for:
             raise ConfigError(
-                f"{', '.join(asked_for)}: only for images, but {found[0].origin} holds features {arrays[0].shape}; if each row "
-                "is a flattened image, say so with shape=(C, H, W)"
+                f"{', '.join(asked_for)}: only for images, but {found[0].origin} holds features {arrays[0].shape}; if "
+                "each row is a flattened image, say so with shape=(C, H, W)"
             )
         tensors, scaling = [store_table(x) for x in arrays], Scaling()
     labels, classes = encode(found)
-    parts = dict(zip(order, zip(tensors, labels, strict=True), strict=True))
-    parts, cut = _cut(parts, sizes, seed, found[0].origin)
+    stored: dict[str, Part] = dict(zip(order, zip(tensors, labels, strict=True), strict=True))
+    parts, cut = _cut(stored, sizes, seed, found[0].origin)
     check_varied(parts["train"][0], found[0].origin)
     notes: tuple[str, ...] = ()
     names = found[0].columns if kind == "features" else None
@@ -193,13 +193,13 @@ def _agree(sets: Sequence[Samples], arrays: Sequence[np.ndarray]) -> None:
     for s, x in zip(sets[1:], arrays[1:], strict=True):
         if x.shape[1:] != arrays[0].shape[1:]:
             raise ShapeError(
-                f"{sets[0].origin} has samples of shape {arrays[0].shape[1:]}, {s.origin} of shape {x.shape[1:]}; they must be "
-                "equal: for pictures say image_size= (--image-size) and channels= (--channels)"
+                f"{sets[0].origin} has samples of shape {arrays[0].shape[1:]}, {s.origin} of shape {x.shape[1:]}; "
+                "they must be equal: for pictures say image_size= (--image-size) and channels= (--channels)"
             )
         if s.columns != sets[0].columns:
             raise DataError(
-                f"{sets[0].origin} and {s.origin} have different columns, or in another order; select the same ones with "
-                "columns= (--columns)"
+                f"{sets[0].origin} and {s.origin} have different columns, or in another order; select the same ones "
+                "with columns= (--columns)"
             )
         if s.decoded != sets[0].decoded:
             raise DataError(f"{sets[0].origin} holds pictures and {s.origin} numbers; store both the same way")

@@ -147,8 +147,8 @@ def read_named(name: str, request: Request) -> tuple[dict[str, Samples], str]:
         expected = (*known.shape[:1], *(request.image_size or known.shape[1:])) if samples.decoded else known.shape
         if request.channels is None and shape != expected:
             raise DataError(
-                f"{samples.origin} has samples of shape {samples.x.shape[1:]}, but {name} has {known.shape}; something else is "
-                f"under that name: move it, or give its path instead of the name (./{name})"
+                f"{samples.origin} has samples of shape {samples.x.shape[1:]}, but {name} has {known.shape}; "
+                f"something else is under that name: move it, or give its path instead of the name (./{name})"
             )
     return sets, f"from {place}"
 
@@ -238,8 +238,8 @@ def _absent(name: str, known: NamedSet, last: str) -> str:
     idx = ""
     if known.shape == (1, 28, 28):
         idx = (
-            " or its four IDX files (train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, "
-            "t10k-labels-idx1-ubyte.gz)"
+            " or its four IDX files (train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
+            "t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz)"
         )
     files = " and ".join(known.files)
     root = (

@@ -129,8 +129,8 @@ def _pictures(column: Any, name: str, path: Path) -> list[Picture]:
         if data is None:
             where = f" (its path is {value.get('path')!r})" if isinstance(value, dict) else ""
             raise DataError(
-                f"{path}, row {row}: column {name!r} holds no bytes{where}; write the pictures themselves into the file, or "
-                "give the folder that holds them"
+                f"{path}, row {row}: column {name!r} holds no bytes{where}; write the pictures themselves into the "
+                "file, or give the folder that holds them"
             )
         pictures.append(Picture(f"{path}, row {row}", data))
     return pictures

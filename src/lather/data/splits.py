@@ -47,5 +47,5 @@ def divide(n: int, held_out: dict[str, int], seed: int, origin: str) -> dict[str
             "needs at least 2: give more samples, or hold out fewer (validation=, test=)"
         )
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    parts = torch.split(order, [*held_out.values(), left])
-    return dict(zip([*held_out, "train"], parts, strict=True))
+    pieces = torch.split(order, [*held_out.values(), left])
+    return dict(zip([*held_out, "train"], pieces, strict=True))

@@ -79,7 +79,9 @@ def _read(file: IO[str], path: Path, request: Request) -> Samples:
     numeric = {n for n in kept if all(_is_number(r[names.index(n)]) or not r[names.index(n)] for _, r in block)}
     features, label = choose_columns(kept, numeric, str(path), columns=request.columns, label=request.label)
     places, label_at = [names.index(n) for n in features], None if label is None else names.index(label)
-    values, labels, total = [], [], 0
+    values: list[np.ndarray] = []
+    labels: list[str] = []
+    total = 0
     while block:
         values.append(_numbers(block, places, features, path))
         if label_at is not None:
@@ -123,8 +125,8 @@ def _numbers(block: list[tuple[int, list[str]]], places: list[int], names: list[
             for place, name in zip(places, names, strict=True):
                 if row[place] and not _is_number(row[place]):
                     raise DataError(
-                        f"{path}, line {line}, column {name!r}: {row[place][:40]!r} is no number; correct it, or leave the "
-                        "column out with columns= (--columns)"
+                        f"{path}, line {line}, column {name!r}: {row[place][:40]!r} is no number; correct it, or "
+                        "leave the column out with columns= (--columns)"
                     ) from None
         raise
 

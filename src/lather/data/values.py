@@ -87,8 +87,8 @@ def store_images(
             raise ConfigError(f"value_range=({bottom:g}, {top:g}) is no range; give two finite numbers, low < high")
         if low < bottom or high > top:
             raise DataError(
-                f"{where}: values go from {low:g} to {high:g}, outside value_range=({bottom:g}, {top:g}); give the range "
-                f"that the values can take, at least ({min(low, bottom):g}, {max(high, top):g})"
+                f"{where}: values go from {low:g} to {high:g}, outside value_range=({bottom:g}, {top:g}); give the "
+                f"range that the values can take, at least ({min(low, bottom):g}, {max(high, top):g})"
             )
         return _cast(sets, bytes_fit), Scaling(bottom, top - bottom)
     if decoded:
@@ -103,8 +103,8 @@ def store_images(
     guess = "(-1, 1)" if -1 <= low < 0 and high <= 1 else "(0, 255)" if low >= 0 and high <= 255 else None
     guess = guess or ("(0, 65535)" if whole and low >= 0 and high <= 65535 else f"({low:g}, {high:g})")
     raise DataError(
-        f"{where}: image values go from {low:g} to {high:g} ({sets[0].dtype}); understood without being told are floats in "
-        f"[0, 1] and whole numbers from 0 to 255. Say which values mean black and white: value_range={guess} "
+        f"{where}: image values go from {low:g} to {high:g} ({sets[0].dtype}); understood without being told are "
+        f"floats in [0, 1] and whole numbers from 0 to 255. Say which values mean black and white: value_range={guess} "
         "(--value-range)"
     )
 
@@ -148,7 +148,8 @@ def standardise(x: Tensor, columns: Sequence[str] | None) -> tuple[Scaling, tupl
         return scaling, ()
     numbers = constant.nonzero()[:, 0].tolist()
     shown = ", ".join(str(i) if columns is None else repr(columns[i]) for i in numbers[:8])
-    return scaling, (
-        f"{len(numbers)} of {x.shape[1]} columns are constant in the training split and carry nothing to learn; they are "
-        f"only centred: {shown}{', ...' * (len(numbers) > 8)}",
+    note = (
+        f"{len(numbers)} of {x.shape[1]} columns are constant in the training split and carry nothing to learn; they "
+        f"are only centred: {shown}{', ...' * (len(numbers) > 8)}"
     )
+    return scaling, (note,)
