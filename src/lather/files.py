@@ -1,0 +1,63 @@
+"""Files that are either wholly there or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lather.errors import RunError
+
+__all__ = ["atomically", "read_json", "sync_folder", "write_json"]
+
+
+@contextlib.contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it is synced to disk and renamed onto ``path``.
+
+    Whenever the process dies, ``path`` holds either the old contents or the new, never a part.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.chmod(path.parent.stat().st_mode & 0o666)  # as readable as the folder; some writers choose 0600
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` durable, where the system can."""
+    with contextlib.suppress(OSError):  # not possible on some systems; the rename itself is still atomic
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented UTF-8 JSON, atomically; NaN and infinities are refused (JSON has none)."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomically(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, *, largest: int = 64 * 2**20) -> Any:
+    """Read JSON; raises :class:`~lather.errors.RunError` that names the file where it cannot be read."""
+    try:
+        size = path.stat().st_size
+        if size > largest:
+            raise RunError(f"{path} has {size} bytes, more than the {largest} that such a file may have")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise RunError(f"{path} cannot be read as JSON: {error}") from error

@@ -1,0 +1,207 @@
+"""The autoencoder: networks, posterior, likelihood, prior and objective as one module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from lather.errors import CapabilityError, ConfigError, ShapeError
+from lather.models.capabilities import Parts
+from lather.models.likelihoods import Gaussian, Likelihood, SquaredError
+from lather.models.objective import Objective, Term
+from lather.models.posteriors import DiagonalGaussian, Point, Posterior, Sphere
+from lather.models.posteriors.distributions import LatentDistribution
+from lather.models.step import Step
+from lather.priors import Prior
+
+__all__ = ["Autoencoder"]
+
+Gather = Callable[[Tensor], Tensor]
+
+
+class Autoencoder(nn.Module):
+    r"""An encoder and a decoder, with what their latents should follow and what training minimises.
+
+    A plain :class:`torch.nn.Module`: train it with :func:`lather.fit`, or in your own loop with
+    ``model(x)["loss"].backward()``.
+
+    Args:
+        encoder: any module; maps x (b, \*sample_shape) to what the posterior reads,
+            ``posterior.output_shape(latent_shape)`` per sample: (b, d) for a point, (b, 2d) for a diagonal Gaussian.
+        decoder: any module; maps latents (b, \*latent_shape) to (b, \*sample_shape), read by the likelihood.
+        prior: what latents should follow and new ones are drawn from; ``prior.d == prod(latent_shape)``.
+        objective: what training minimises, such as ``Reconstruction() + 10 * Match(CramerWold())``.
+        posterior: how the encoder's output becomes q(z|x). Default: :class:`DiagonalGaussian` if the objective
+            needs a density, :class:`Sphere` for a prior on the sphere, else :class:`Point`.
+        likelihood: how the decoder's output becomes p(x|z). Default: :class:`Gaussian` with optimal σ if the
+            objective needs a density (so that the loss is an ELBO), else :class:`SquaredError`.
+        latent_shape: shape of one latent where it is not a vector, such as (4, 8, 8). The prior and every
+            divergence see it as one vector of d numbers.
+
+    Raises:
+        CapabilityError: parts that cannot work together; the message names what would.
+        ConfigError: a latent shape that does not fit the prior.
+
+    Example:
+        >>> from lather import Match, MMD, Reconstruction, StandardNormal
+        >>> model = Autoencoder(nn.Linear(4, 2), nn.Linear(2, 4), prior=StandardNormal(2),
+        ...                     objective=Reconstruction() + 10 * Match(MMD()))
+        >>> sorted(model(torch.zeros(8, 4)))
+        ['loss', 'match', 'reconstruction']
+        >>> model.generate(3).shape
+        torch.Size([3, 4])
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        *,
+        prior: Prior,
+        objective: Objective | Term,
+        posterior: Posterior | None = None,
+        likelihood: Likelihood | None = None,
+        latent_shape: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        objective = Objective([(1.0, objective)]) if isinstance(objective, Term) else objective
+        if posterior is None:
+            posterior = DiagonalGaussian() if objective.density else Point() if prior.euclidean else Sphere()
+        if likelihood is None:
+            likelihood = Gaussian(sigma="optimal") if objective.density else SquaredError()
+        self.latent_shape = tuple(latent_shape) if latent_shape is not None else (prior.d,)
+        if math.prod(self.latent_shape) != prior.d:
+            raise ConfigError(
+                f"latents of shape {self.latent_shape} have {math.prod(self.latent_shape)} numbers and {prior!r} has "
+                f"d={prior.d}; give the prior d={math.prod(self.latent_shape)}"
+            )
+        if not prior.euclidean and posterior.euclidean:
+            raise CapabilityError(
+                f"{prior!r} lives on the unit sphere and {posterior!r} fills all of R^{prior.d}, so they can never "
+                "match; use posterior=Sphere(), or prior=StandardNormal(d)"
+            )
+        if prior.euclidean and not posterior.euclidean:
+            raise CapabilityError(
+                f"{posterior!r} puts latents on the unit sphere, where {prior!r} has no mass; use "
+                f"prior=UniformSphere({prior.d}), or posterior=Point()"
+            )
+        objective.check(Parts(prior=prior, posterior=posterior, likelihood=likelihood))
+        posterior.output_shape(self.latent_shape)  # refuses shapes that it cannot read
+        self.encoder, self.decoder = encoder, decoder
+        self.prior, self.objective, self.posterior, self.likelihood = prior, objective, posterior, likelihood
+
+    # data -> latents -> data ---------------------------------------------------------------------------------
+    def encode(self, x: Tensor) -> LatentDistribution:
+        """q(z|x): ``batch_shape == (b,)``, ``event_shape == (d,)``."""
+        return self.posterior(self.encoder(x), self.latent_shape)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """p(x|z) for latents (b, d) or (b, \\*latent_shape); its ``mean`` is the picture to show."""
+        if math.prod(z.shape[1:]) != self.prior.d:
+            raise ShapeError(
+                f"this decoder reads latents of {self.prior.d} numbers (shape {self.latent_shape}), got {tuple(z.shape)}"
+            )
+        return self.likelihood(self.decoder(z.reshape(len(z), *self.latent_shape)))
+
+    # one training step ---------------------------------------------------------------------------------------
+    def step(
+        self,
+        x: Tensor,
+        *,
+        t: int = 0,
+        generator: torch.Generator | None = None,
+        noise: torch.Generator | None = None,
+        gather: Gather | None = None,
+    ) -> Step:
+        """Carry a batch through the model, for an objective to look at.
+
+        Args:
+            x: data (b, \\*sample_shape).
+            t: optimizer steps taken so far.
+            generator: of everything that all processes must agree on (directions, prior draws).
+            noise: of the latent noise, which differs between processes; default ``generator``.
+            gather: collects the latents of all processes, with gradient.
+        """
+        q = self.encode(x)
+        z = q.draw(noise if noise is not None else generator)
+        y = self.decode(z)
+        if y.batch_shape + y.event_shape != x.shape:
+            raise ShapeError(
+                f"the decoder's output reads as data of shape {tuple(y.batch_shape + y.event_shape)}, but x has "
+                f"{tuple(x.shape)}; end the decoder with the shape of one sample, {tuple(x.shape[1:])}"
+            )
+        return Step(
+            x=x,
+            q=q,
+            z=z,
+            y=y,
+            prior=self.prior,
+            matched=gather(z) if gather else z,
+            decode=self.decode,
+            decoder=self.decoder,
+            generator=generator,
+            t=t,
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        t: int = 0,
+        generator: torch.Generator | None = None,
+        noise: torch.Generator | None = None,
+        gather: Gather | None = None,
+    ) -> dict[str, Tensor]:
+        """Every term of the objective on a batch, and their weighted sum under ``"loss"``; see :meth:`step`."""
+        return self.objective(self.step(x, t=t, generator=generator, noise=noise, gather=gather))
+
+    losses = forward
+
+    # use -----------------------------------------------------------------------------------------------------
+    @torch.no_grad()
+    def generate(
+        self, n: int, *, prior: Prior | None = None, generator: torch.Generator | None = None, batch: int = 512
+    ) -> Tensor:
+        """``n`` new data: the decoder's mean at ``n`` draws from the prior, (n, \\*sample_shape).
+
+        Args:
+            n: how many, at least 1.
+            prior: what to draw latents from; default the model's own.
+            generator: of the draws.
+            batch: how many are decoded at once.
+        """
+        if n < 1:
+            raise ConfigError(f"generate needs n ≥ 1, got {n}")
+        prior = self.prior if prior is None else prior
+        if prior.d != self.prior.d:
+            raise ShapeError(f"{prior!r} has d={prior.d}, but this model's latents have d={self.prior.d}")
+        return self._in_eval(lambda z: self.decode(z).mean, prior.sample(n, generator=generator), batch)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, *, batch: int = 512) -> Tensor:
+        """The decoder's mean at the posterior's mean, for data (n, \\*sample_shape)."""
+        return self._in_eval(lambda part: self.decode(self.encode(part).mean).mean, x, batch)
+
+    @torch.no_grad()
+    def latents(self, x: Tensor, *, batch: int = 512) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
+        """Mean and standard deviation of every q(z|x), each (n, d)."""
+
+        def both(part: Tensor) -> Tensor:
+            q = self.encode(part)
+            return torch.stack([q.mean, q.stddev], dim=1)
+
+        mean, std = self._in_eval(both, x, batch).unbind(1)
+        return mean, std
+
+    def _in_eval(self, function: Callable[[Tensor], Tensor], inputs: Tensor, batch: int) -> Tensor:
+        training = self.training
+        self.eval()
+        try:
+            return torch.cat([function(part) for part in inputs.split(batch)])
+        finally:
+            self.train(training)

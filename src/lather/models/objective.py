@@ -1,0 +1,154 @@
+"""The objective algebra: terms add and scale, and a paper is one line.
+
+    Reconstruction() + 10 * Match(CramerWold())
+
+A :class:`Term` maps a :class:`~lather.models.step.Step` to a scalar. ``weight * term`` and ``term + term``
+make an :class:`Objective`, which is all that the training loop sees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from lather.errors import ConfigError
+from lather.models.capabilities import Parts
+from lather.models.step import Step
+from lather.spec import Spec
+
+__all__ = ["LogTerm", "Objective", "Term"]
+
+
+class Term(Spec, nn.Module):
+    """One summand of an objective: a scalar computed from one training step, in the units its docstring says."""
+
+    key: ClassVar[str] = "term"  #: name in metrics and progress bars
+    density: ClassVar[bool] = False  #: whether it needs a posterior with a density
+
+    def forward(self, step: Step) -> Tensor:
+        raise NotImplementedError
+
+    def check(self, parts: Parts) -> None:
+        """Raise :class:`~lather.errors.CapabilityError` where the term cannot work with these parts."""
+
+    def log(self) -> Term:
+        """log of this term; it must be positive."""
+        return LogTerm(self)
+
+    def __mul__(self, weight: float) -> Objective:
+        return Objective([(weight, self)])
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Term | Objective) -> Objective:
+        return Objective([(1.0, self)]) + other
+
+    def __radd__(self, other: object) -> Objective:
+        return Objective([(1.0, self)]).__radd__(other)
+
+
+class LogTerm(Term):
+    """log of a positive term, in nats: scale free, so that one weight fits all sizes.
+
+    Its gradient is that of the term divided by the term's value, so it grows as the term approaches 0.
+    """
+
+    def __init__(self, term: Term) -> None:
+        super().__init__()
+        self.term = term
+        self.key = f"log_{term.key}"  # type: ignore[misc]
+        self.density = term.density  # type: ignore[misc]
+
+    def forward(self, step: Step) -> Tensor:
+        return self.term(step).log()
+
+    def check(self, parts: Parts) -> None:
+        self.term.check(parts)
+
+    def __repr__(self) -> str:
+        return f"{self.term!r}.log()"
+
+
+class Objective(Spec, nn.Module):
+    """A weighted sum of terms.
+
+    Calling it on a step gives a dict: every term's own value, unweighted, under a name unique within the
+    objective, and the weighted total under ``"loss"``.
+
+    Args:
+        terms: pairs (weight, term). Weights are finite and not negative: a negative one would reward what the
+            term measures, and is nearly always a slip (InfoVAE's α + λ − 1 in a widely used library).
+    """
+
+    def __init__(self, terms: Iterable[tuple[float, Term]]) -> None:
+        super().__init__()
+        pairs = [(_checked(weight, term), term) for weight, term in terms]
+        if not pairs:
+            raise ConfigError("an objective needs at least one term, such as Reconstruction()")
+        self.arguments = {"terms": pairs}  # also where `terms` was an iterator
+        self.weights = [weight for weight, _ in pairs]
+        self.terms = nn.ModuleList(term for _, term in pairs)
+        seen: Counter[str] = Counter()
+        self.names: list[str] = []
+        for _, term in pairs:
+            seen[term.key] += 1
+            self.names.append(term.key if seen[term.key] == 1 else f"{term.key}_{seen[term.key]}")
+
+    @property
+    def pairs(self) -> list[tuple[float, Term]]:
+        """(weight, term) of every summand."""
+        return list(zip(self.weights, self.terms, strict=True))  # type: ignore[arg-type]
+
+    @property
+    def density(self) -> bool:
+        """Whether some term needs a posterior with a density."""
+        return any(term.density for _, term in self.pairs)
+
+    def forward(self, step: Step) -> dict[str, Tensor]:
+        values: dict[str, Tensor] = {name: term(step) for name, term in zip(self.names, self.terms, strict=True)}
+        return {"loss": self.total(values), **values}
+
+    def total(self, values: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of ``values``, which holds every term under its name."""
+        summands = [weight * values[name] for weight, name in zip(self.weights, self.names, strict=True) if weight]
+        return sum(summands[1:], summands[0]) if summands else next(iter(values.values())) * 0
+
+    def check(self, parts: Parts) -> None:
+        """Raise :class:`~lather.errors.CapabilityError` where some term cannot work with these parts."""
+        for _, term in self.pairs:
+            term.check(parts)
+
+    def __add__(self, other: Term | Objective) -> Objective:
+        if isinstance(other, Term):
+            other = Objective([(1.0, other)])
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return Objective(self.pairs + other.pairs)
+
+    def __radd__(self, other: object) -> Objective:
+        if other == 0:  # so that sum([...]) works
+            return self
+        return NotImplemented
+
+    def __mul__(self, weight: float) -> Objective:
+        return Objective([(_checked(weight, self) * w, term) for w, term in self.pairs])
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        return " + ".join(repr(term) if w == 1 else f"{w:g} * {term!r}" for w, term in self.pairs)
+
+
+def _checked(weight: object, of: object) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+        raise ConfigError(f"a weight is a number, got {weight!r} times {of!r}")
+    if not math.isfinite(weight) or weight < 0:
+        raise ConfigError(
+            f"a weight must be finite and not negative, got {weight} * {of!r}; a negative weight would reward "
+            "what the term measures"
+        )
+    return float(weight)

@@ -1,0 +1,9 @@
+"""Training: the loop, recipes, checkpoints and run directories."""
+
+from lather.train.fit import fit
+from lather.train.gather import gather_latents
+from lather.train.loop import Epoch
+from lather.train.run import Run, open_run, read_config
+from lather.train.settings import Settings
+
+__all__ = ["Epoch", "Run", "Settings", "fit", "gather_latents", "open_run", "read_config"]

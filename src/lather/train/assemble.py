@@ -1,0 +1,101 @@
+"""From names, as on a command line, to an autoencoder that fits the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from lather.data import Dataset
+from lather.errors import ConfigError
+from lather.models import Autoencoder, Bernoulli, Gaussian, Laplace, Likelihood, Point, Sphere, SquaredError
+from lather.models.nets import build_nets
+from lather.priors import Prior, make_prior
+from lather.train.recipes import find_recipe
+from lather.train.seeds import seed_for
+
+__all__ = ["LIKELIHOODS", "assemble"]
+
+#: names of likelihoods; each is made with the squashing that suits the data
+LIKELIHOODS: dict[str, Any] = {
+    "squared-error": SquaredError,
+    "bernoulli": lambda squash: Bernoulli(),
+    "gaussian": lambda squash: Gaussian(sigma="optimal", squash=squash),
+    "gaussian-learned": lambda squash: Gaussian(sigma="learned", squash=squash),
+    "gaussian-unit": lambda squash: Gaussian(sigma=1.0, squash=squash),
+    "laplace": lambda squash: Laplace(scale="learned", squash=squash),
+}
+
+
+def assemble(
+    recipe: str,
+    data: Dataset,
+    latent_shape: int | Sequence[int],
+    *,
+    nets: str = "auto",
+    net_options: Mapping[str, Any] | None = None,
+    prior: str | Prior = "normal",
+    likelihood: str | Likelihood | None = None,
+    paper: bool = False,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Autoencoder:
+    """The autoencoder of a recipe, with networks that fit ``data``.
+
+    Args:
+        recipe: name of a recipe; ``lather recipes`` lists them.
+        data: what it will be trained on (shape and kind count).
+        latent_shape: dimensions of the latent, d or (c, h, w).
+        nets: ``"mlp"``, ``"conv"``, ``"residual"``, or ``"auto"``.
+        net_options: options of the networks, such as ``{"width": 64}``.
+        prior: name of a prior, or one of your own.
+        likelihood: a name from :data:`LIKELIHOODS`, one of your own, or ``None`` for the recipe's: squared error, or
+            where the loss is an ELBO Bernoulli for grey images and a Gaussian with optimal σ for everything else.
+        paper: the paper's own weights instead of those that match.
+        seed: of the initial weights.
+        options: options of the recipe, such as ``{"weight": 2.0}``.
+
+    Raises:
+        ConfigError: unknown names, options out of range, shapes that cannot be connected.
+        CapabilityError: parts that cannot work together.
+    """
+    shape = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
+    if not shape or any(size < 1 for size in shape):
+        raise ConfigError(f"a latent needs at least one dimension, got {latent_shape}")
+    law = make_prior(prior, math.prod(shape)) if isinstance(prior, str) else prior
+    design = find_recipe(recipe).design(math.prod(data.shape), paper=paper, **dict(options or {}))
+    posterior = design.posterior
+    if not law.euclidean and isinstance(posterior, Point):
+        posterior = Sphere()
+    chosen = _likelihood(likelihood, data, design.likelihood)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed))
+        encoder, decoder = build_nets(nets, data.shape, shape, posterior.output_shape(shape), **dict(net_options or {}))
+    return Autoencoder(
+        encoder,
+        decoder,
+        prior=law,
+        objective=design.objective,
+        posterior=posterior,
+        likelihood=chosen,
+        latent_shape=shape,
+    )
+
+
+def _likelihood(asked: str | Likelihood | None, data: Dataset, of_recipe: Likelihood | None) -> Likelihood:
+    squash = "sigmoid" if data.kind == "image" else None
+    if isinstance(asked, Likelihood):
+        return asked
+    if asked is None:
+        if isinstance(of_recipe, SquaredError):
+            return SquaredError(of_recipe.weight, squash=squash)
+        if of_recipe is not None:
+            return of_recipe
+        asked = "bernoulli" if data.kind == "image" and data.shape[0] == 1 else "gaussian"
+    if asked not in LIKELIHOODS:
+        raise ConfigError(f"no likelihood is called {asked!r}; there are: {', '.join(LIKELIHOODS)}")
+    if asked == "bernoulli" and data.kind != "image":
+        raise ConfigError("a Bernoulli likelihood needs values in [0, 1], and features have no bounds; use 'gaussian'")
+    return LIKELIHOODS[asked](squash=squash)

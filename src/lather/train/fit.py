@@ -1,0 +1,252 @@
+"""Training from the outside: one call that can be interrupted and taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lather.data import Dataset, load
+from lather.errors import ConfigError, RunError, ShapeError
+from lather.files import write_json
+from lather.models import Autoencoder, describe
+from lather.train.checkpoint import load_checkpoint, save_tensors
+from lather.train.loop import Epoch, train
+from lather.train.metrics import MetricsLog
+from lather.train.run import CONFIG_SCHEMA, Run, read_config
+from lather.train.seeds import seed_for
+from lather.train.settings import Settings
+from lather.train.state import TrainingState
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["fit"]
+
+
+def fit(
+    model: Autoencoder,
+    data: Dataset | str | Path | Tensor | np.ndarray,
+    *,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    tensorboard: bool = False,
+    callbacks: Sequence[Callable[[Epoch], object]] = (),
+    notes: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Run:
+    """Train ``model`` on ``data``.
+
+    With ``out=`` a checkpoint is written after every epoch, atomically; Ctrl-C writes one at the step it came.
+    ``resume=True`` goes on from there and, on a CPU, ends with bit for bit the weights of an uninterrupted run.
+
+    Args:
+        model: what to train, in place.
+        data: a :class:`~lather.data.Dataset`, or anything that :func:`lather.load` reads: a name, a path, an array.
+        out: run directory to write; must be empty or new, unless ``resume``.
+        settings: how to train; see :class:`Settings`.
+        resume: go on with the run in ``out``. Model, data and settings must be the same (``epochs`` may grow).
+        progress: show a progress bar (a line an epoch where there is no terminal).
+        tensorboard: also write TensorBoard files to ``out/tensorboard`` (extra ``tensorboard``).
+        callbacks: called with an :class:`Epoch` after each epoch, on the first process.
+        notes: JSON-ready facts to keep in ``config.json``, such as the recipe's name.
+        **changes: single settings by name, such as ``epochs=50, lr=3e-4``.
+
+    Returns:
+        The trained model with its record. The model is in eval mode.
+
+    Raises:
+        ConfigError: settings out of range.
+        RunError: ``out`` holds another run, or cannot be resumed.
+        ShapeError: data that the encoder does not take.
+        TrainingError: a loss that is not finite; the last good checkpoint is kept.
+        KeyboardInterrupt: after Ctrl-C, with a checkpoint written.
+    """
+    settings = _changed(settings or Settings(), changes)
+    dataset = data if isinstance(data, Dataset) else load(data)
+    fabric = _fabric(settings)
+    if settings.batch_size % fabric.world_size:
+        raise ConfigError(
+            f"batch_size={settings.batch_size} cannot be shared equally by {fabric.world_size} processes; make it a "
+            f"multiple of {fabric.world_size}"
+        )
+    folder = None if out is None else Path(out)
+    config = _config(model, dataset, settings, notes or {})
+    with contextlib.ExitStack() as stack:
+        if folder is not None:
+            if fabric.global_rank == 0:
+                stack.enter_context(_claimed(folder, config, resume=resume))
+            fabric.barrier()
+        elif resume:
+            raise ConfigError("resume=True goes on with a run directory; name it with out=")
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        torch.manual_seed(seed_for(settings.seed, fabric.global_rank))
+        if settings.compile:
+            model.encoder.compile()
+            model.decoder.compile()
+        optimizer = torch.optim.AdamW(
+            [p for p in model.parameters() if p.requires_grad],
+            lr=settings.lr,
+            weight_decay=settings.weight_decay,
+            fused=fabric.device.type in ("cpu", "cuda"),
+        )
+        module, optimizer = fabric.setup(model, optimizer)
+        state = TrainingState(model, optimizer, _average(model, settings))
+        if resume and folder is not None and (folder / "last.ckpt" / "state.json").exists():
+            state.restore(*load_checkpoint(folder / "last.ckpt"))
+        writes = folder if fabric.global_rank == 0 else None
+        log = stack.enter_context(MetricsLog(writes, keep=state.t if resume else 0, tensorboard=tensorboard))
+        _check_shapes(model, dataset, fabric.device, settings)
+        train(
+            fabric,
+            module,
+            state,
+            dataset,
+            settings,
+            folder=folder,
+            log=log,
+            progress=progress,
+            callbacks=callbacks,
+        )
+        if state.average is not None:
+            model.load_state_dict(state.average.module.state_dict())
+        if settings.patience is not None and state.best:
+            best = state.best
+            if state.average is not None:
+                best = {n.removeprefix("module."): t for n, t in best.items() if n.startswith("module.")}
+            model.load_state_dict(best)
+        if writes is not None:
+            save_tensors(writes / "model.safetensors", model.state_dict())
+        fabric.barrier()
+    return Run(model.eval(), folder, config, log.rows)
+
+
+def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    unknown = sorted(set(changes) - set(settings.to_dict()))
+    if unknown:
+        raise ConfigError(
+            f"unknown training settings: {', '.join(unknown)}; there are: {', '.join(settings.to_dict())}"
+        )
+    return replace(settings, **changes)
+
+
+def _fabric(settings: Settings) -> Fabric:
+    from lightning_fabric import Fabric
+
+    accelerator, devices = settings.accelerator, settings.devices
+    if accelerator == "auto" and not torch.cuda.is_available():
+        accelerator = "cpu"  # "auto" would also take Apple's GPU, where float64 sums are not to be had
+    if devices == "auto" and accelerator == "cpu":
+        devices = 1
+    several = settings.nodes > 1 or devices not in (1, "auto")
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=settings.nodes,
+        precision=settings.precision,
+        strategy="ddp" if several else "auto",
+    )
+    fabric.launch()
+    return fabric
+
+
+def _config(model: Autoencoder, data: Dataset, settings: Settings, notes: Mapping[str, Any]) -> dict[str, Any]:
+    from lather import __version__
+
+    return {
+        "schema": CONFIG_SCHEMA,
+        "lather": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        **notes,
+        "data": {**dict(notes.get("data", {})), **data.describe()},
+        "model": describe(model),
+        "training": settings.to_dict(),
+    }
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[None]:
+    """Hold the run directory for this process; write or compare its configuration."""
+    from filelock import FileLock, Timeout
+
+    if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "a run" if (folder / "config.json").exists() else "something else"
+        raise RunError(
+            f"{folder} already holds {what}; choose another directory with out=, or go on with a run there: "
+            f"resume=True (lather train --resume {folder})"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"another process is training in {folder}; wait for it, or choose another directory") from None
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error}") from error
+    try:
+        if resume:
+            _compare(folder, read_config(folder), config)
+        else:
+            write_json(folder / "config.json", config)
+        yield
+    finally:
+        lock.release()
+
+
+def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to resume with another model, other data or other settings."""
+    different = [f"model.{key}" for key in now["model"] if before["model"].get(key) != now["model"][key]]
+    if before["data"].get("fingerprint") != now["data"]["fingerprint"]:
+        different.append("data")
+    free = {"epochs", "log_every", "devices", "accelerator", "nodes"}
+    old, new = before["training"], now["training"]
+    different += [
+        f"{key} ({old.get(key)} before, {new[key]} now)" for key in new if old.get(key) != new[key] and key not in free
+    ]
+    if new["epochs"] < old.get("epochs", 0):
+        different.append(f"epochs ({old['epochs']} before, {new['epochs']} now)")
+    if different:
+        raise RunError(
+            f"{folder} cannot be resumed with something else than it was started with: {'; '.join(different)}; "
+            f"`lather train --resume {folder}` takes everything from the run itself"
+        )
+    if new != old:
+        write_json(folder / "config.json", {**before, "training": new})
+
+
+def _average(model: Autoencoder, settings: Settings) -> Any:
+    if settings.ema is None:
+        return None
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema), use_buffers=False)
+
+
+def _check_shapes(model: Autoencoder, data: Dataset, device: torch.device, settings: Settings) -> None:
+    """Two samples through the model before training starts, so that a wrong network shows at once."""
+    x = data.train.batch(slice(0, 2), device)
+    x = x.double() if settings.precision == "64-true" else x
+    training = model.training
+    try:
+        with torch.no_grad():
+            model.eval().step(x)
+    except ShapeError:
+        raise
+    except RuntimeError as error:
+        raise ShapeError(
+            f"the model does not take this data: samples have shape {data.shape} and the networks said: {error}"
+        ) from error
+    finally:
+        model.train(training)

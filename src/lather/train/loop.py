@@ -1,0 +1,227 @@
+"""The training loop: batches by index from one tensor, a step, a check, a checkpoint every epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lather.data import Dataset, Split
+from lather.errors import TrainingError
+from lather.models import Autoencoder
+from lather.train.checkpoint import save_checkpoint
+from lather.train.gather import gather_latents
+from lather.train.interrupt import Interrupts
+from lather.train.metrics import Means, MetricsLog
+from lather.train.progress import Progress
+from lather.train.seeds import reseed
+from lather.train.settings import Settings
+from lather.train.state import TrainingState
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["Epoch", "batches_per_epoch", "train"]
+
+# streams of random numbers; the second part of every seed
+_ORDER, _SHARED, _NOISE, _VALIDATION = 1, 2, 3, 4
+_RESIDENT = 4 * 2**30  # bytes of stored data that are moved to an accelerator whole
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a callback sees after an epoch: the model as it is, and the validation losses."""
+
+    number: int  #: counted from 1
+    t: int
+    model: Autoencoder
+    validation: dict[str, float]
+
+
+def batches_per_epoch(n: int, batch_size: int) -> int:
+    """Full batches in ``n`` samples; one smaller batch if there are fewer samples than that."""
+    return max(n // batch_size, 1)
+
+
+def train(
+    fabric: Fabric,
+    module: nn.Module,
+    state: TrainingState,
+    data: Dataset,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    log: MetricsLog,
+    progress: bool,
+    callbacks: Sequence[Callable[[Epoch], object]] = (),
+) -> None:
+    """Run from ``state``'s position to the end, leaving the trained weights in ``state``.
+
+    Args:
+        fabric: launched; knows device, precision and processes.
+        module: the model as Fabric wrapped it; ``state.model`` is the same without the wrapping.
+        state: where to start; ends at the last step.
+        data: what to train and validate on.
+        settings: how.
+        folder: run directory for checkpoints, or ``None``.
+        log: takes the rows of metrics.
+        progress: whether to show progress.
+        callbacks: called after every epoch on the first process.
+
+    Raises:
+        TrainingError: a loss that is not finite.
+        KeyboardInterrupt: after Ctrl-C, once a checkpoint of this very step is written.
+    """
+    n, first = len(data.train), fabric.global_rank == 0
+    size = min(settings.batch_size, n)
+    batches = batches_per_epoch(n, size)
+    steps = settings.epochs * batches
+    split = _resident(data.train, fabric.device)
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    # all processes share one stream (directions, prior draws); latent noise differs between them
+    shared, noise = (torch.Generator(device=fabric.device) for _ in range(2))
+    cautious = fabric.device.type == "cpu"  # reading the loss costs nothing there; elsewhere it would stall the device
+    means = Means()
+    gather = gather_latents if fabric.world_size > 1 else None
+    started, before = time.monotonic(), state.seconds
+
+    def report(kind: str, values: dict[str, float]) -> None:
+        state.seconds = before + time.monotonic() - started
+        row = {"step": state.t, "epoch": state.epoch + 1, "split": kind, **values, "seconds": round(state.seconds, 3)}
+        if first:
+            log.write(row)
+
+    def flush() -> None:
+        values = means.take()
+        if values:
+            _require_finite(values, state, folder, since=True)
+            report("train", values)
+
+    def checkpoint() -> None:
+        if folder is not None and first:
+            log.sync()
+            save_checkpoint(folder / "last.ckpt", state.tensors(), state.numbers(), t=state.t)
+        fabric.barrier()
+
+    with Interrupts() as interrupts, Progress(steps, state.t, settings.epochs, show=progress and first) as bar:
+        while state.epoch < settings.epochs and not _exhausted(state, settings):
+            module.train()
+            order = torch.randperm(n, generator=reseed(torch.Generator(), settings.seed, _ORDER, state.epoch))
+            while state.batch < batches:
+                index = order[state.batch * size : (state.batch + 1) * size][fabric.global_rank :: fabric.world_size]
+                x = split.batch(index, fabric.device)
+                for group in state.optimizer.param_groups:
+                    group["lr"] = settings.lr_at(state.t, steps)
+                reseed(shared, settings.seed, _SHARED, state.t)
+                reseed(noise, settings.seed, _NOISE, state.t, fabric.global_rank)
+                values = module(x, t=state.t, generator=shared, noise=noise, gather=gather)
+                if cautious and not math.isfinite(values["loss"].item()):
+                    _require_finite({name: value.item() for name, value in values.items()}, state, folder)
+                state.optimizer.zero_grad(set_to_none=True)
+                fabric.backward(values["loss"])
+                if settings.clip is not None:
+                    fabric.clip_gradients(module, state.optimizer, max_norm=settings.clip, error_if_nonfinite=False)
+                state.optimizer.step()
+                if state.average is not None:
+                    state.average.update_parameters(state.model)
+                state.batch += 1
+                state.t += 1
+                means.add(values)
+                if state.t % settings.log_every == 0:
+                    flush()
+                bar.step(state.epoch, state.t, values)
+                if _asked_to_stop(interrupts, fabric, state.t):
+                    flush()
+                    checkpoint()
+                    raise KeyboardInterrupt
+            flush()
+            if cautious:
+                _require_finite_weights(parameters, state, folder)
+            validation = validate(state.kept, data.validation, settings, fabric.device)
+            report("validation", validation)
+            _require_finite(validation, state, folder)
+            bar.epoch(state.epoch, state.t, validation, state.seconds)
+            state.epoch, state.batch = state.epoch + 1, 0
+            if settings.patience is not None:
+                state.remember_best(validation["loss"])
+            checkpoint()
+            if first:
+                for callback in callbacks:
+                    callback(Epoch(state.epoch, state.t, _unwrapped(state.kept), validation))
+
+
+@torch.no_grad()
+def validate(model: nn.Module, split: Split, settings: Settings, device: torch.device) -> dict[str, float]:
+    """Means of all terms over ``split`` in batches of the training size, with the same noise every time."""
+    training = model.training
+    model.eval()
+    means = Means()
+    shared = reseed(torch.Generator(device=device), settings.seed, _VALIDATION)
+    size = min(settings.batch_size, len(split))
+    for i in range(batches_per_epoch(len(split), size)):
+        x = split.batch(slice(i * size, (i + 1) * size), device)
+        if settings.precision == "64-true":
+            x = x.double()
+        means.add(model(x, t=2**62, generator=shared))  # t: annealing is over
+    model.train(training)
+    return means.take()
+
+
+def _resident(split: Split, device: torch.device) -> Split:
+    """The split with its tensor on the device where that is an accelerator and the data fit."""
+    if device.type == "cpu" or split.x.numel() * split.x.element_size() > _RESIDENT:
+        return split
+    return split.to(device)
+
+
+def _exhausted(state: TrainingState, settings: Settings) -> bool:
+    return settings.patience is not None and state.epoch - state.best_epoch >= settings.patience
+
+
+def _asked_to_stop(interrupts: Interrupts, fabric: Fabric, t: int) -> bool:
+    if fabric.world_size == 1:
+        return interrupts.asked
+    if t % 10:  # processes agree on the step to stop at; asking each other costs a message
+        return False
+    asked: Any = fabric.all_reduce(torch.tensor(float(interrupts.asked), device=fabric.device), reduce_op="sum")
+    return bool(asked > 0)
+
+
+def _unwrapped(model: nn.Module) -> Autoencoder:
+    inner = model.module if isinstance(model, torch.optim.swa_utils.AveragedModel) else model
+    assert isinstance(inner, Autoencoder)
+    return inner
+
+
+def _require_finite(
+    values: dict[str, float], state: TrainingState, folder: Path | None, *, since: bool = False
+) -> None:
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if not bad:
+        return
+    terms = [name for name in bad if name != "loss"] or bad
+    shown = ", ".join(f"{name}={value:.4g}" for name, value in values.items())
+    where = f"{'in the steps up to' if since else 'at'} step {state.t} (epoch {state.epoch + 1})"
+    raise TrainingError(f"the loss stopped being a number {where}: {' and '.join(terms)} ({shown}).{_advice(folder)}")
+
+
+def _require_finite_weights(parameters: list[nn.Parameter], state: TrainingState, folder: Path | None) -> None:
+    total: Tensor = torch.stack([p.detach().abs().sum() for p in parameters]).sum()
+    if not math.isfinite(total.item()):
+        raise TrainingError(
+            f"weights stopped being numbers by step {state.t} (epoch {state.epoch + 1}) although the losses were "
+            f"finite: a gradient overflowed.{_advice(folder)}"
+        )
+
+
+def _advice(folder: Path | None) -> str:
+    kept = ""
+    if folder is not None and (folder / "last.ckpt" / "state.json").exists():
+        kept = f" The last good checkpoint is kept in {folder / 'last.ckpt'}."
+    return kept + " Try a lower learning rate (lr), gradient clipping (clip=1), or check the data's range."

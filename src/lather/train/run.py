@@ -1,0 +1,84 @@
+"""A run: the directory that holds everything of one training, and the model in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lather.errors import ConfigError, RunError
+from lather.files import read_json
+from lather.models import Autoencoder, rebuild
+from lather.train.checkpoint import load_tensors
+from lather.train.metrics import read_metrics
+
+__all__ = ["CONFIG_SCHEMA", "Run", "open_run", "read_config"]
+
+CONFIG_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        model: the trained autoencoder, in eval mode.
+        path: its directory, or ``None`` if nothing was written.
+        config: what ``config.json`` holds: data, recipe, model and training settings.
+        metrics: the rows of ``metrics.jsonl``.
+    """
+
+    model: Autoencoder
+    path: Path | None
+    config: dict[str, Any]
+    metrics: list[dict[str, Any]]
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """``config.json`` of the run directory ``path``, checked.
+
+    Raises:
+        RunError: not a run directory, or one of another version.
+    """
+    path = Path(path)
+    if not (path / "config.json").is_file():
+        raise RunError(f"{path} is not a run directory: it has no config.json; `lather train --out {path}` makes one")
+    config = read_json(path / "config.json")
+    if not isinstance(config, dict) or not {"schema", "data", "model", "training"} <= set(config):
+        raise RunError(f"{path / 'config.json'} is not the configuration of a run")
+    if config["schema"] != CONFIG_SCHEMA:
+        raise RunError(
+            f"{path} was written in format {config['schema']} by Lather {config.get('lather', '?')}, and this version "
+            f"reads format {CONFIG_SCHEMA}; install that version to use the run"
+        )
+    return config
+
+
+def open_run(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Module | None = None) -> Run:
+    """Load a finished run. Nothing that is loaded is executed: weights are safetensors, the rest is JSON.
+
+    Args:
+        path: the run directory.
+        encoder: the network, if the model was trained with one of your own; its weights are loaded into it.
+        decoder: likewise.
+
+    Raises:
+        RunError: not a run, not finished, damaged, or from another version.
+        ConfigError: a configuration that does not fit, or a network of your own that was not given.
+    """
+    path = Path(path)
+    config = read_config(path)
+    weights = path / "model.safetensors"
+    if not weights.is_file():
+        if (path / "last.ckpt").is_dir():
+            raise RunError(f"{path} is not finished; go on with: lather train --resume {path}")
+        raise RunError(f"{path} holds no trained weights (model.safetensors is missing)")
+    model = rebuild(config["model"], encoder=encoder, decoder=decoder)
+    try:
+        model.load_state_dict(load_tensors(weights))
+    except RuntimeError as error:
+        raise ConfigError(f"{weights} does not fit the model that {path / 'config.json'} describes: {error}") from error
+    metrics = path / "metrics.jsonl"
+    return Run(model.eval(), path, config, read_metrics(metrics) if metrics.is_file() else [])

@@ -1,0 +1,89 @@
+"""Everything that changes while a model trains, as tensors and numbers that a checkpoint can hold."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lather.errors import RunError
+
+__all__ = ["TrainingState"]
+
+
+@dataclass
+class TrainingState:
+    """Weights, optimizer moments, average, position and clock of one training run.
+
+    The position is (epoch, batch within it); batches, noise, directions and prior draws are functions of the seed
+    and the position, so they need no state. Torch's global generator (dropout in a user's network) is kept, too.
+    """
+
+    model: nn.Module
+    optimizer: Optimizer
+    average: nn.Module | None = None  #: exponential moving average of the weights
+    best: dict[str, Tensor] = field(default_factory=dict)  #: weights of the best epoch, with early stopping
+    epoch: int = 0
+    batch: int = 0
+    t: int = 0
+    seconds: float = 0.0
+    best_loss: float | None = None
+    best_epoch: int = 0
+
+    @property
+    def kept(self) -> nn.Module:
+        """The model whose weights count now: the average, where there is one."""
+        return self.average if self.average is not None else self.model
+
+    def remember_best(self, loss: float) -> None:
+        """Note the validation loss after an epoch and, if it is the best so far, the weights."""
+        if self.best_loss is None or loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, self.epoch
+            self.best = copy.deepcopy(self.kept.state_dict())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors, by flat names."""
+        result = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for index, entry in self.optimizer.state_dict()["state"].items():
+            result.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in entry.items()})
+        if self.average is not None:
+            result.update({f"average.{name}": tensor for name, tensor in self.average.state_dict().items()})
+        result.update({f"best.{name}": tensor for name, tensor in self.best.items()})
+        result["generator"] = torch.get_rng_state()
+        return result
+
+    def numbers(self) -> dict[str, Any]:
+        """All that is no tensor, JSON-ready."""
+        names = ("epoch", "batch", "t", "seconds", "best_loss", "best_epoch")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Go back to what :meth:`tensors` and :meth:`numbers` returned.
+
+        Raises:
+            RunError: names or shapes that are not those of this model.
+        """
+        try:
+            self.model.load_state_dict(_below("model", tensors))
+            if self.average is not None:
+                self.average.load_state_dict(_below("average", tensors))
+            entries: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _below("optimizer", tensors).items():
+                index, _, key = name.partition(".")
+                entries.setdefault(int(index), {})[key] = tensor
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+            self.best = _below("best", tensors)
+            torch.set_rng_state(tensors["generator"])
+            for name, value in numbers.items():
+                setattr(self, name, value)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise RunError(f"the checkpoint does not fit this model: {error}") from error
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) + 1 :]: t for name, t in tensors.items() if name.startswith(prefix + ".")}
