@@ -40,7 +40,7 @@ class Scaling:
         """Stored values as float32 model input, on the device of ``x``."""
         if isinstance(self.offset, Tensor) or isinstance(self.scale, Tensor):
             # in float64: a column with a large mean and a small spread would lose its digits in float32
-            return ((x.double() - self._on(x, self.offset)) / self._on(x, self.scale)).float()
+            return ((x.to(_wide(x)) - _on(x, self.offset)) / _on(x, self.scale)).float()
         out = x.float()
         if self.offset != 0.0:
             out = out - self.offset
@@ -49,12 +49,8 @@ class Scaling:
     def undo(self, y: Shaped[Tensor, "..."]) -> Float32[Tensor, "..."]:
         """Model output back in the units of the stored values, as float32 (not rounded)."""
         if isinstance(self.offset, Tensor) or isinstance(self.scale, Tensor):
-            return (y.double() * self._on(y, self.scale) + self._on(y, self.offset)).float()
+            return (y.to(_wide(y)) * _on(y, self.scale) + _on(y, self.offset)).float()
         return y.float() * self.scale + self.offset
-
-    @staticmethod
-    def _on(x: Tensor, value: float | Tensor) -> float | Tensor:
-        return value.to(x.device) if isinstance(value, Tensor) else value
 
     def to(self, device: torch.device | str) -> Scaling:
         """The same map with its numbers on ``device``."""
@@ -87,12 +83,20 @@ class Scaling:
         return cls(*values)
 
 
+def _wide(x: Tensor) -> torch.dtype:
+    return torch.float32 if x.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+
+
+def _on(x: Tensor, value: float | Tensor) -> float | Tensor:
+    return value.to(x.device, _wide(x)) if isinstance(value, Tensor) else value
+
+
 @dataclass(frozen=True)
 class Split:
     """One part of a dataset: all its samples in one tensor, in the stored dtype.
 
     ``batch`` is what a training loop calls: it indexes the tensor, moves the rows to the device and converts
-    them to float there, so that a uint8 image crosses to the accelerator as bytes.
+    them to float. Bytes are converted on the device, so that a uint8 image crosses as bytes.
 
     Args:
         x: samples, (n, *shape), stored dtype.
@@ -119,7 +123,11 @@ class Split:
             rows = self.x.index_select(0, index.to(self.x.device))
         else:
             rows = self.x if index is None else self.x[index]
-        return self.scaling(rows if device is None else rows.to(device, non_blocking=True))
+        if device is None:
+            return self.scaling(rows)
+        if rows.dtype == torch.uint8:
+            return self.scaling(rows.to(device, non_blocking=True))
+        return self.scaling(rows).to(device, non_blocking=True)
 
     def to(self, device: torch.device | str) -> Split:
         """The same split with its tensors on ``device``: worth it when the stored data fit there."""
@@ -214,7 +222,7 @@ class Dataset:
 
 
 def _hash_contents(digest: hashlib.blake2b, tensor: Tensor) -> None:
-    data = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+    data = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
     if data.nbytes <= _HASHED_WHOLE:
         digest.update(data)
         return

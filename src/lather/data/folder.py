@@ -18,9 +18,9 @@ from lather.data.labels import natural
 from lather.data.parquet import read_parquet
 from lather.data.samples import Request, Samples
 from lather.data.table import read_table
-from lather.errors import DataError
+from lather.errors import ConfigError, DataError
 
-__all__ = ["FORMATS", "read_path"]
+__all__ = ["FORMATS", "check_settings", "format_of", "read_path", "split_of"]
 
 #: format -> endings of file names (a picture is read with its folder)
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -37,6 +37,12 @@ _SPLITS = {
     **dict.fromkeys(("test", "testing", "t10k"), "test"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
 }
+_SETTINGS = {
+    "table": ("columns", "label"),
+    "Parquet": ("columns", "label"),
+    "h5ad": ("columns", "label", "key"),
+    "npz": ("key",),
+}
 _LABEL_WORDS = {"label", "labels", "target", "targets", "y", "idx1"}
 
 
@@ -47,6 +53,7 @@ def read_path(path: Path, request: Request) -> dict[str, Samples]:
     ``val``, ...). A folder is searched for such files, for pictures, then one level down.
 
     Raises:
+        ConfigError: a setting that the format has no use for.
         DataError: nothing there, nothing that can be read, or more than one candidate.
     """
     if path.is_dir():
@@ -159,6 +166,7 @@ def _grouped(files: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
 def _read_groups(groups: dict[str, list[Path]], request: Request) -> dict[str, Samples]:
     sets: dict[str, Samples] = {}
     for split, files in groups.items():
+        check_settings(str(format_of(files[0])), files[0], request)
         if len(files) == 1 and format_of(files[0]) == "npz":
             inner = read_npz(files[0], request)
             if set(inner) != {"all"}:
@@ -169,6 +177,14 @@ def _read_groups(groups: dict[str, list[Path]], request: Request) -> dict[str, S
         else:
             sets[split] = _joined([_read_file(f, request) for f in files], request)
     return sets
+
+
+def check_settings(kind: str, origin: Path | str, request: Request) -> None:
+    """Refuse ``columns``, ``label`` and ``key`` where they would change nothing."""
+    for setting in ("columns", "label", "key"):
+        if getattr(request, setting) is not None and setting not in _SETTINGS.get(kind, ()):
+            where = ", ".join(k for k, known in _SETTINGS.items() if setting in known)
+            raise ConfigError(f"{setting}= means nothing for {origin} ({kind}), only for {where}; leave it out")
 
 
 def _read_file(path: Path, request: Request) -> Samples:
@@ -250,6 +266,7 @@ def _has_pictures(folder: Path) -> bool:
 
 def _read_pictures(folder: Path, request: Request) -> Samples:
     """All pictures below ``folder``; with two or more folders in it, and none beside them, those are the classes."""
+    check_settings("pictures", folder, request)
     names = _pictures_below(folder)
     rows = request.rows(len(names))
     tops = [name.split(os.sep)[0] if os.sep in name else "" for name in names]

@@ -14,6 +14,7 @@ from lather.errors import ShapeError
 __all__ = ["arrange", "recolour", "resize"]
 
 _FEW = 4  # at most so many channels are taken for channels without being told
+_BLOCK = 1024  # images converted to float together
 
 
 def arrange(
@@ -64,13 +65,13 @@ def arrange(
     return x if channel_order == "first" else np.moveaxis(x, 3, 1)
 
 
-def resize(x: Tensor, size: tuple[int, int], block: int = 1024) -> Tensor:
-    """Centre crop to the aspect ratio of ``size`` = (height, width), then antialiased resize; dtype kept.
+def resize(x: Tensor, size: tuple[int, int], bounds: tuple[float, float]) -> Tensor:
+    """Centre crop to the aspect ratio of ``size`` = (height, width), then antialiased bicubic resize; dtype kept.
 
     Args:
         x: images (n, C, H, W).
         size: the new height and width.
-        block: how many images to convert to float at a time.
+        bounds: values to clip at, which bicubic interpolation overshoots at edges.
     """
     height, width = x.shape[-2:]
     if (height, width) == size:
@@ -79,13 +80,12 @@ def resize(x: Tensor, size: tuple[int, int], block: int = 1024) -> Tensor:
     crop = (min(height, max(1, round(size[0] * scale))), min(width, max(1, round(size[1] * scale))))
     top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
     out = x.new_empty(*x.shape[:2], *size)
-    for start in range(0, len(x), block):
-        part = x[start : start + block, :, top : top + crop[0], left : left + crop[1]]
-        low, high = (0.0, 255.0) if part.dtype == torch.uint8 else (float(part.min()), float(part.max()))
+    for start in range(0, len(x), _BLOCK):
+        part = x[start : start + _BLOCK, :, top : top + crop[0], left : left + crop[1]]
         part = torch.nn.functional.interpolate(
             part.float(), size=size, mode="bicubic", antialias=True, align_corners=False
-        ).clamp_(low, high)
-        out[start : start + block] = part.round_() if out.dtype == torch.uint8 else part
+        ).clamp_(*bounds)
+        out[start : start + _BLOCK] = part.round_() if out.dtype == torch.uint8 else part
     return out
 
 
@@ -102,9 +102,9 @@ def recolour(x: Tensor, channels: int | None, origin: str) -> Tensor:
     if channels == 1 and x.shape[1] == 3:
         out = x.new_empty(len(x), 1, *x.shape[2:])
         weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-        for start in range(0, len(x), 1024):
-            grey = (x[start : start + 1024].float() * weights).sum(1, keepdim=True)
-            out[start : start + 1024] = grey.round() if out.dtype == torch.uint8 else grey
+        for start in range(0, len(x), _BLOCK):
+            grey = (x[start : start + _BLOCK].float() * weights).sum(1, keepdim=True)
+            out[start : start + _BLOCK] = grey.round() if out.dtype == torch.uint8 else grey
         return out
     raise ShapeError(
         f"{origin}: images with {x.shape[1]} channels cannot become {channels}; 1 and 3 can become each other: leave "

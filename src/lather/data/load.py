@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from lather.data.dataset import Dataset, Scaling, Split
-from lather.data.folder import read_path
+from lather.data.folder import check_settings, read_path
 from lather.data.labels import encode
 from lather.data.layout import arrange, recolour, resize
-from lather.data.named import NAMED, read_named
+from lather.data.named import NAMED, known_name, read_named
 from lather.data.samples import Request, Samples
 from lather.data.splits import count, divide
 from lather.data.values import check_finite, check_varied, standardise, store_images, store_table
@@ -79,6 +79,9 @@ def load(
         ((1, 8, 8), 1437, torch.float32)
     """
     if isinstance(source, Dataset):
+        settings = (validation, test, image_size, channels, channel_order, value_range, shape, columns, label, key)
+        if any(v is not None for v in (*settings, standardize, limit)) or binarize:
+            raise ConfigError("a Dataset is taken as it is; give these settings where it is loaded")
         return source
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit}: at least one sample must be read; give a positive number, or none")
@@ -106,6 +109,10 @@ def load(
     arrays = [
         s.x if s.decoded else arrange(s.x, s.origin, shape=_tuple(shape), channel_order=channel_order) for s in found
     ]
+    if found[0].decoded and (shape is not None or channel_order is not None or value_range is not None):
+        raise ConfigError(
+            "shape=, channel_order= and value_range= are for arrays; pictures say these things themselves"
+        )
     kind: Literal["image", "features"] = "features" if arrays[0].ndim == 2 else "image"
     for s, x in zip(found, arrays, strict=True):
         if x.dtype.kind not in "buif":
@@ -118,8 +125,9 @@ def load(
         tensors, scaling = store_images(
             arrays, [s.origin for s in found], value_range=value_range, decoded=found[0].decoded
         )
+        bounds = (float(scaling.offset), float(scaling.offset + scaling.scale))
         tensors = [recolour(x, channels, found[0].origin) for x in tensors]
-        tensors = [x if request.image_size is None else resize(x, request.image_size) for x in tensors]
+        tensors = [x if request.image_size is None else resize(x, request.image_size, bounds) for x in tensors]
         if binarize:
             tensors, scaling = [(scaling(x) >= 0.5).to(torch.uint8) for x in tensors], Scaling()
     else:
@@ -159,17 +167,19 @@ def load(
 
 def _read(source: Source, request: Request) -> tuple[str, str, dict[str, Samples], tuple[float, float] | None]:
     """Name, description, sets, and the range of values where it is known."""
-    if isinstance(source, str) and source in NAMED:
-        sets, where = read_named(source, request)
-        return source, f"{NAMED[source].title}, {where}", sets, NAMED[source].value_range
+    known = known_name(source) if isinstance(source, str) else None
+    if known is not None:
+        sets, where = read_named(known, request)
+        return known, f"{NAMED[known].title}, {where}", sets, NAMED[known].value_range
     if isinstance(source, (str, Path)):
-        path = Path(source)
+        path = Path(source).expanduser()
         if not path.exists():
             near = f" or a known name ({', '.join(NAMED)})" if path.parent == Path(".") else ""
             raise DataError(f"{source!s} is not an existing file or folder{near}; check the spelling")
         return path.name.partition(".")[0] or path.resolve().name, str(path), read_path(path, request), None
     values, labels = source if isinstance(source, tuple) else (source, None)
     x, y = _array(values), None if labels is None else _array(labels)
+    check_settings("array", "an array", request)
     rows = request.rows(len(x)) if x.ndim else None
     if rows is not None:
         x, y = x[rows], y[rows] if y is not None and len(y) == len(x) else y

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from lather.data.folder import read_path
+from lather.data.folder import check_settings, format_of, read_path
 from lather.data.samples import Request, Samples
 from lather.errors import DataError
 
-__all__ = ["NAMED", "Availability", "NamedSet", "available", "read_named"]
+__all__ = ["NAMED", "Availability", "NamedSet", "available", "known_name", "read_named"]
 
 _DIGITS = tuple("0123456789")
 
@@ -129,6 +129,14 @@ def available() -> list[Availability]:
     return rows
 
 
+def known_name(source: str) -> str | None:
+    """The named dataset meant by ``source``; ``MNIST`` is ``mnist`` where no file or folder is called so."""
+    if source in NAMED:
+        return source
+    plain = next((name for name in NAMED if _plain(name) == _plain(source)), None)
+    return None if plain is None or Path(source).exists() else plain
+
+
 def read_named(name: str, request: Request) -> tuple[dict[str, Samples], str]:
     """The sets of a named dataset, and where they were found.
 
@@ -139,13 +147,13 @@ def read_named(name: str, request: Request) -> tuple[dict[str, Samples], str]:
     """
     known = NAMED[name]
     if known.repository is None:
+        check_settings("images", name, request)
         return {"all": _digits(request, known)}, "embedded"
     place = _found(name) or _fetch(name, known)
-    sets = {split: _labelled(samples, known) for split, samples in read_path(place, request).items()}
+    sets = {split: _named(samples, known) for split, samples in read_path(place, request).items()}
     for samples in sets.values():
-        shape = samples.x.shape[1:] if samples.decoded else (known.shape[0], *samples.x.shape[-2:])
-        expected = (*known.shape[:1], *(request.image_size or known.shape[1:])) if samples.decoded else known.shape
-        if request.channels is None and shape != expected:
+        asked_otherwise = samples.decoded and (request.image_size or request.channels)
+        if not asked_otherwise and _sides(samples.x.shape[1:]) != _sides(known.shape):
             raise DataError(
                 f"{samples.origin} has samples of shape {samples.x.shape[1:]}, but {name} has {known.shape}; "
                 f"something else is under that name: move it, or give its path instead of the name (./{name})"
@@ -153,11 +161,15 @@ def read_named(name: str, request: Request) -> tuple[dict[str, Samples], str]:
     return sets, f"from {place}"
 
 
-def _labelled(samples: Samples, known: NamedSet) -> Samples:
+def _named(samples: Samples, known: NamedSet) -> Samples:
     """The samples with the class names of the set, where their labels are numbers."""
-    if samples.labels is None or samples.labels.dtype.kind == "U" or samples.classes:
-        return samples
-    return Samples(samples.x, samples.origin, samples.labels, known.classes, samples.columns, samples.decoded)
+    numbered = samples.labels is not None and samples.labels.dtype.kind != "U"
+    return replace(samples, classes=known.classes) if numbered else samples
+
+
+def _sides(shape: tuple[int, ...]) -> list[int]:
+    """Lengths of the axes, whatever their order; a single channel may have no axis."""
+    return sorted(s for s in shape if s != 1)
 
 
 def _digits(request: Request, known: NamedSet) -> Samples:
@@ -207,7 +219,7 @@ def _plain(name: str) -> str:
 def _is_complete(entry: Path, cached: bool, name: str) -> bool:
     """Not an empty folder; and in the cache, not a fetch that was cut off after the first file."""
     if not entry.is_dir():
-        return True
+        return format_of(entry) not in (None, "pictures")
     files = [f for f in entry.rglob("*") if f.is_file() and not f.name.startswith(".") and ".cache" not in f.parts]
     if not cached:
         return bool(files)
