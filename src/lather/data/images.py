@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -46,39 +46,62 @@ def decode(pictures: Sequence[Picture], request: Request) -> np.ndarray:
     * 16-bit greyscale to 8 bits (v / 257);
     * ``request.image_size``: centre crop to that aspect ratio, then antialiased bicubic resize.
 
-    Headers are read first, so that pictures of different sizes are found before the work starts. Decoding runs in
-    threads (Pillow releases the lock).
+    The first picture sets the size and says whether there is colour; where a later one brings colour to grey ones,
+    the work starts again in RGB. Decoding runs in threads (Pillow releases the lock).
 
     Raises:
         DataError: a picture that cannot be decoded or is too large, or different sizes without ``image_size``.
     """
     if not pictures:
         raise DataError("no pictures to decode")
-    with ThreadPoolExecutor(max(1, min(8, os.cpu_count() or 1))) as pool:
-        size, channels = request.image_size, request.channels
-        if size is None or channels is None:
-            heads = list(_in_chunks(pool, pictures, _look))
-            if channels is None:
-                channels = 3 if any(colour for _, _, colour in heads) else 1
-            if size is None:
-                size = heads[0][:2]
-                other = next((i for i, head in enumerate(heads) if head[:2] != size), None)
-                if other is not None:
-                    side = min(min(head[:2]) for head in heads)
-                    raise DataError(
-                        f"pictures of different sizes: {pictures[0].name} is {size[1]} x {size[0]} (width x height), "
-                        f"{pictures[other].name} is {heads[other][1]} x {heads[other][0]}; bring them to one size, "
-                        f"image_size={min(side, 64)} (--image-size {min(side, 64)}): centre crop, then resize"
-                    )
-        check_room(len(pictures) * channels * size[0] * size[1], pictures[0].name)
-        out = np.empty((len(pictures), channels, *size), dtype=np.uint8)
-        target, depth = size, channels
-        with _bar(len(pictures), request.progress) as advance:
-            done = _in_chunks(pool, pictures, lambda p: _decode(p, target, depth, request.image_size is not None))
-            for i, pixels in enumerate(done):
-                out[i] = pixels
-                advance()
+    first = _look(pictures[0])
+    if request.channels is not None:
+        return _decode_all(pictures, request, first, request.channels)
+    try:
+        return _decode_all(pictures, request, first, 3 if first.colour else 1)
+    except _ColourFoundError:
+        return _decode_all(pictures, request, first, 3)
+
+
+def _decode_all(pictures: Sequence[Picture], request: Request, first: _Head, channels: int) -> np.ndarray:
+    height, width = request.image_size or (first.height, first.width)
+    check_room(len(pictures) * channels * height * width, pictures[0].name)
+    out = np.empty((len(pictures), channels, height, width), dtype=np.uint8)
+    strict = request.channels is None and channels == 1
+
+    def one(picture: Picture) -> np.ndarray:
+        with _opened(picture) as image:
+            head = _head(image)
+            if request.image_size is None and (head.height, head.width) != (height, width):
+                raise DataError(
+                    f"pictures of different sizes: {pictures[0].name} is {width} x {height} (width x height), "
+                    f"{picture.name} is {head.width} x {head.height}; bring them to one size, image_size=64 "
+                    "(--image-size 64): centre crop, then resize"
+                )
+            if strict and head.colour:
+                raise _ColourFoundError
+            return _pixels(image, (height, width), channels)
+
+    with (
+        ThreadPoolExecutor(max(1, min(8, os.cpu_count() or 1))) as pool,
+        _bar(len(pictures), request.progress) as advance,
+    ):
+        for i, pixels in enumerate(_in_chunks(pool, pictures, one)):
+            out[i] = pixels
+            advance()
     return out
+
+
+class _ColourFoundError(Exception):
+    """A picture with colour among grey ones."""
+
+
+class _Head(NamedTuple):
+    """What the header of a picture says: its size when upright, and whether there is colour."""
+
+    height: int
+    width: int
+    colour: bool
 
 
 def _in_chunks(pool: ThreadPoolExecutor, pictures: Sequence[Picture], f: Callable[[Picture], T]) -> Iterator[T]:
@@ -115,7 +138,7 @@ def _opened(picture: Picture) -> Iterator[Any]:
             f"{picture.name} is too large to decode safely ({error}; at most {_MOST_PIXELS >> 20} million pixels); "
             "make it smaller with an image program, or take it out"
         ) from None
-    except (DataError, MemoryError):
+    except (DataError, MemoryError, _ColourFoundError):
         raise
     except Exception as error:  # decoders fail on damaged bytes in many ways
         reason = str(error).partition("\n")[0][:160]
@@ -138,44 +161,47 @@ def _orientation(image: Any) -> int:
         return 1
 
 
-def _look(picture: Picture) -> tuple[int, int, bool]:
-    """Height and width when upright, and whether there is colour, from the header alone."""
+def _head(image: Any) -> _Head:
+    width, height = image.size
+    if _orientation(image) >= 5:
+        width, height = height, width
+    grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+    return _Head(height, width, not grey)
+
+
+def _look(picture: Picture) -> _Head:
     with _opened(picture) as image:
-        width, height = image.size
-        if _orientation(image) >= 5:
-            width, height = height, width
-        return height, width, image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith("I")
+        return _head(image)
 
 
-def _decode(picture: Picture, size: tuple[int, int], channels: int, fit: bool) -> np.ndarray:
-    """Pixels as uint8 (channels, height, width)."""
+def _pixels(image: Any, size: tuple[int, int], channels: int) -> np.ndarray:
+    """Pixels of an opened picture as uint8 (channels, height, width)."""
     from PIL import Image
 
-    with _opened(picture) as image:
-        orientation = _orientation(image)
-        if fit:  # a JPEG decodes at 1/2, 1/4 or 1/8 of its size for a fraction of the time
-            image.draft(None, (2 * max(size), 2 * max(size)))
-        image.load()
-        if image.mode == "F":
-            raise ValueError("floating-point pixels; store them as .npy")
-        if image.mode.startswith("I"):
-            deep = np.asarray(image).astype(np.int64)
-            if deep.min() < 0 or deep.max() > 65535:
-                raise ValueError("more than 16 bits a pixel; store them as .npy")
-            image = Image.fromarray(np.rint(deep / 257).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image.convert("L" if channels == 1 else "RGB")
-        for turn in _TURNS.get(orientation, ()):
-            image = image.transpose(Image.Transpose(turn))
-        height, width = size
-        if image.size != (width, height):
-            scale = min(image.width / width, image.height / height)
-            left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-            box = (left, top, left + scale * width, top + scale * height)
-            image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
-        pixels = np.asarray(image)
+    orientation = _orientation(image)
+    height, width = size
+    # a JPEG decodes at 1/2, 1/4 or 1/8 of its size for a fraction of the time; does nothing where that were too small
+    image.draft(None, (2 * max(size), 2 * max(size)))
+    image.load()
+    if image.mode == "F":
+        raise ValueError("floating-point pixels; store them as .npy")
+    if image.mode.startswith("I"):
+        deep = np.asarray(image).astype(np.int64)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise ValueError("more than 16 bits a pixel; store them as .npy")
+        image = Image.fromarray(np.rint(deep / 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("L" if channels == 1 else "RGB")
+    for turn in _TURNS.get(orientation, ()):
+        image = image.transpose(Image.Transpose(turn))
+    if image.size != (width, height):
+        scale = min(image.width / width, image.height / height)
+        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+        box = (left, top, left + scale * width, top + scale * height)
+        image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    pixels = np.asarray(image)
     return pixels[None] if channels == 1 else np.moveaxis(pixels, 2, 0)
 
 
