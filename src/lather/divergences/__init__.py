@@ -1,8 +1,38 @@
-"""Divergences between a batch of latents and a prior, one file per method."""
+"""Divergences between a batch of latents and a prior, one file per method.
+
+Each is a module: ``divergence(z, prior, generator=None)`` is a scalar to differentiate. They add and scale.
+"""
 
 from __future__ import annotations
 
 from lather.divergences.algebra import DivergenceSum, Log, Weighted
 from lather.divergences.base import Divergence
+from lather.divergences.cramer_wold import CramerWold
+from lather.divergences.distance_cdf import DistanceCDF
+from lather.divergences.energy import Energy
+from lather.divergences.epps_pulley import EppsPulley
+from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
+from lather.divergences.radius_cdf import RadiusCDF
+from lather.divergences.registry import DIVERGENCES, make_divergence
+from lather.divergences.sliced import Sliced, SliceStatistic
+from lather.divergences.wasserstein import Wasserstein1d
 
-__all__ = ["Divergence", "DivergenceSum", "Log", "Weighted"]
+__all__ = [
+    "DIVERGENCES",
+    "MMD",
+    "CramerWold",
+    "DistanceCDF",
+    "Divergence",
+    "DivergenceSum",
+    "Energy",
+    "EppsPulley",
+    "GaussianKernel",
+    "IMQKernel",
+    "Log",
+    "RadiusCDF",
+    "SliceStatistic",
+    "Sliced",
+    "Wasserstein1d",
+    "Weighted",
+    "make_divergence",
+]

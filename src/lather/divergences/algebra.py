@@ -35,9 +35,7 @@ class DivergenceSum(Divergence):
             raise ConfigError("a sum of divergences needs at least one part")
         self.parts = nn.ModuleList(parts)
 
-    def estimate(
-        self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None
-    ) -> Float[Tensor, ""]:
+    def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         return torch.stack([part.estimate(z, prior, generator).to(z.dtype) for part in self._each()]).sum()
 
     def check(self, prior: Prior) -> None:
@@ -89,9 +87,7 @@ class Weighted(Divergence):
         self.weight = float(weight)
         self.divergence = divergence
 
-    def estimate(
-        self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None
-    ) -> Float[Tensor, ""]:
+    def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         return self.weight * self.divergence.estimate(z, prior, generator)
 
     def check(self, prior: Prior) -> None:
@@ -134,9 +130,7 @@ class Log(Divergence):
         self.divergence = divergence.biased()
         self.arguments = {"divergence": self.divergence}
 
-    def estimate(
-        self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None
-    ) -> Float[Tensor, ""]:
+    def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         value = self.divergence.estimate(z, prior, generator)
         return value.clamp_min(torch.finfo(value.dtype).tiny).log()
 

@@ -51,9 +51,7 @@ class Divergence(Spec, nn.Module):
         with torch.autocast(z.device.type, enabled=False):
             return self.estimate(z.to(dtype), prior, generator).to(dtype)
 
-    def estimate(
-        self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None
-    ) -> Float[Tensor, ""]:
+    def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         """The method itself; ``z`` is float32 or float64, of the right shape, and the prior has passed ``check``."""
         raise NotImplementedError
 

@@ -1,0 +1,146 @@
+"""Pair distances against their law."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lather.divergences.base import Divergence
+from lather.divergences.empirical_law import EmpiricalLaw, Law
+from lather.divergences.pairwise import pair_sum, squared_distances
+from lather.divergences.radius_cdf import quantile_gap
+from lather.priors.base import Prior
+
+__all__ = ["DistanceCDF"]
+
+_SORTED_PAIRS = 2**20  # above this many pairs (n > 1448) ranks are counted, not sorted
+_BINS = 2**16
+
+
+class DistanceCDF(Divergence):
+    r"""mean_k (F(D_(k)) − (k − ½)/m)²: all m = n(n−1)/2 squared pair distances, sorted, against quantiles of their law F.
+
+    For N(0, I) D/2 follows χ²_d. It does not see where the latents lie, only how they lie to each other: use it with
+    :class:`~lather.divergences.radius_cdf.RadiusCDF`, equally weighted. Never negative; its expectation under the
+    prior is of order 1/n, not 0. Not multiplied by m.
+
+    Up to 2²⁰ pairs the distances are held and sorted. Beyond, a first pass counts them in 2¹⁶ bins over the range
+    where F moves (all but 10⁻⁸ of its mass on either side), and a second one takes value and gradient with the
+    bin's middle rank: deterministic, memory O(n d), each plotting position right to half a bin's share.
+
+    Where the prior does not know the law, it is that of up to 2²⁰ distances among n of its draws, linearly interpolated.
+
+    Reference:
+        Duda (2018), Gaussian AutoEncoder, arXiv:1811.04751.
+
+    Example:
+        >>> from lather.priors import StandardNormal
+        >>> round(float(DistanceCDF()(torch.zeros(64, 5), StandardNormal(5))), 2)
+        0.33
+    """
+
+    summary: ClassVar[str] = "sorted pair distances against their law (Gaussian auto-encoder, with radius-cdf)"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
+        n = len(z)
+        law: Law | None = prior.squared_distance()
+        if law is None:
+            law = EmpiricalLaw(_reference_distances(prior.sample(n, generator=generator).to(z)))
+        if n * (n - 1) // 2 <= _SORTED_PAIRS:
+            return quantile_gap(_pair_distances(z).sort().values.double(), law).to(z.dtype)
+        return _counted_gap(z, law).to(z.dtype)
+
+    def needs(self, prior: Prior) -> str:
+        return "prior samples" if prior.squared_distance() is None else "closed form"
+
+    def biased(self) -> Divergence:
+        return self
+
+
+def _pair_distances(x: Tensor) -> Tensor:
+    """‖x_i − x_j‖² for i < j, differentiable, (n(n−1)/2,)."""
+    x = x - x.detach().mean(0)
+    x2 = x.square().sum(1)
+    i, j = torch.triu_indices(len(x), len(x), 1, device=x.device)
+    return (x2[i] + x2[j] - 2 * (x @ x.T)[i, j]).clamp_min(0.0)
+
+
+def _reference_distances(y: Tensor) -> Tensor:
+    """Squared distances among draws: all pairs, or as many cyclic shifts as there is room for."""
+    n = len(y)
+    if n * (n - 1) // 2 <= _SORTED_PAIRS:
+        return _pair_distances(y)
+    return torch.cat([(y - y.roll(k, 0)).square().sum(1) for k in range(1, _SORTED_PAIRS // n + 1)])
+
+
+def _counted_gap(z: Tensor, law: Law) -> Tensor:
+    low, high = _moving_range(law, z)
+    counts = _Counts(low, high, z.device)
+    pair_sum(z.detach(), counts)
+    m = len(z) * (len(z) - 1) / 2
+    middle = (counts.total.cumsum(0) - 0.5 * counts.total) / m
+    with torch.enable_grad():
+        centre = low + (torch.arange(_BINS, dtype=torch.float64, device=z.device) + 0.5) * (high - low) / _BINS
+        gap = (law.cdf(centre.requires_grad_()) - middle).square()
+        (slope,) = torch.autograd.grad(gap.sum(), centre)
+    return pair_sum(z, _Lookup(low, high, gap.detach(), slope.to(z.dtype))) / m
+
+
+def _moving_range(law: Law, like: Tensor) -> tuple[float, float]:
+    """Where F goes from 10⁻⁸ to 1 − 10⁻⁸, by doubling and bisection."""
+
+    def crossing(level: float) -> float:
+        low, high = 0.0, 1.0
+        while float(law.cdf(torch.full((1,), high, dtype=torch.float64, device=like.device))) < level:
+            low, high = high, 2 * high
+        for _ in range(50):
+            middle = (low + high) / 2
+            below = float(law.cdf(torch.full((1,), middle, dtype=torch.float64, device=like.device))) < level
+            low, high = (middle, high) if below else (low, middle)
+        return high
+
+    return crossing(1e-8), crossing(1 - 1e-8)
+
+
+def _bins(distances: Tensor, low: float, high: float) -> Tensor:
+    """Bin of each distance, 0 … 2¹⁶ − 1; those beyond the range go to the outermost bins."""
+    return distances.sub_(low).mul_(_BINS / (high - low)).clamp_(0, _BINS - 1).long()
+
+
+class _Counts:
+    """A profile that counts distances in bins instead of summing a function of them."""
+
+    spare = 0
+
+    def __init__(self, low: float, high: float, device: torch.device) -> None:
+        self.low, self.high = low, high
+        self.total = torch.zeros(_BINS, dtype=torch.float64, device=device)
+
+    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
+        diagonal = distances.stride(0) != distances.shape[1]
+        found = torch.bincount(_bins(distances, self.low, self.high).flatten(), minlength=_BINS)
+        self.total += found / 2 if diagonal else found
+        return self.total.new_zeros(()), distances
+
+
+class _Lookup:
+    """f and f′ from a table over the bins."""
+
+    spare = 0
+
+    def __init__(self, low: float, high: float, value: Tensor, slope: Tensor) -> None:
+        self.low, self.high, self.value, self.slope = low, high, value, slope
+
+    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
+        bins = _bins(distances, self.low, self.high)
+        total = self.value[bins].sum()
+        if slope:
+            distances.copy_(self.slope[bins])
+        return total, distances

@@ -1,0 +1,147 @@
+"""The Epps–Pulley statistic: how far the empirical characteristic function is from that of the prior."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd import Function
+
+from lather.divergences.sliced import SliceStatistic
+from lather.errors import ConfigError
+
+__all__ = ["EppsPulley"]
+
+_MOST_NODES = 1024
+
+
+class EppsPulley(SliceStatistic):
+    r"""∫ |ψ_n(t) − e^{−t²/2}|² e^{−γt²} dt, ψ_n the characteristic function of the sample.
+
+    Sliced, this is SIGReg; averaged over *all* slices it is 2π times the squared Cramér–Wold distance of the same γ,
+    so at moderate batch sizes :class:`~lather.divergences.cramer_wold.CramerWold` gives the same without noise.
+
+    The integral is exact to rounding: the trapezoidal rule converges exponentially, and its step is chosen so that
+    even the two samples farthest apart stay within its period, so nothing aliases (a fixed grid of step Δ scores
+    samples 2π/Δ apart as if they coincided). Fourteen nodes do for normal data in float32; latents with outliers get
+    more, up to 1024. All nodes are powers of one rotation e^{iΔx}, so cost is O(n) a slice and node, and memory does not
+    grow with the nodes.
+
+    Unbiased by default: |ψ_n|² is replaced by (n|ψ_n|² − 1)/(n − 1), which leaves out the pairs i = j; expectation 0
+    under the prior, may be slightly negative. Never multiplied by n.
+
+    Args:
+        gamma: γ of the weight e^{−γt²}, positive; ½ is SIGReg's.
+        unbiased: ``False`` gives the V-statistic, the integral as written.
+
+    Raises:
+        ConfigError: γ is not positive.
+
+    References:
+        Epps, Pulley (1983), A test for normality based on the empirical characteristic function, Biometrika 70.
+        Balestriero, LeCun (2025), LeJEPA (SIGReg), arXiv:2511.08544.
+
+    Example:
+        >>> x = torch.zeros(1, 4)
+        >>> value = EppsPulley(unbiased=False).against_normal(x)
+        >>> exact = math.sqrt(2 * math.pi) - 2 * math.sqrt(math.pi) + math.sqrt(math.pi / 1.5)
+        >>> round(float(value), 4) == round(exact, 4)
+        True
+    """
+
+    def __init__(self, gamma: float | int = 0.5, unbiased: bool = True) -> None:
+        super().__init__()
+        if not (math.isfinite(gamma) and gamma > 0):
+            raise ConfigError(
+                f"the Epps–Pulley weight exp(−γt²) needs a finite gamma above 0, got {gamma!r}; ½ is usual"
+            )
+        self.gamma = float(gamma)
+        self.unbiased = unbiased
+
+    def against_normal(self, x: Float[Tensor, "k n"]) -> Float[Tensor, "k"]:
+        t = self._nodes(x, float(x.detach().abs().max()))
+        target = torch.exp(-0.5 * t.square()).to(torch.complex128)
+        return self._distance(x, t, target[None], target.real.square()[None])
+
+    def against_draws(self, x: Float[Tensor, "k n"], y: Float[Tensor, "k m"]) -> Float[Tensor, "k"]:
+        t = self._nodes(x, max(float(x.detach().abs().max()), float(y.abs().max())))
+        target = torch.cat([_powers(part, t, _rotation(part, t)) for part in y.split(_rows(y))])
+        square = target.abs().square()
+        if self.unbiased:
+            m = y.shape[1]
+            square = (m * square - 1) / (m - 1)
+        return self._distance(x, t, target, square)
+
+    def _nodes(self, x: Tensor, largest: float) -> Tensor:
+        """Positive nodes t = Δ, 2Δ, … of the trapezoidal rule, float64; ``largest`` bounds |x|."""
+        reach = 17.5 if x.dtype == torch.float32 else 36.0  # e^{−reach} is negligible in this precision
+        g, r = self.gamma, math.sqrt(reach)
+        largest = largest if math.isfinite(largest) else 0.0
+        period = max(2 * largest + 2 * r * math.sqrt(g), largest + r * math.sqrt(4 * g + 2), 2 * r * math.sqrt(1 + g))
+        step, end = 2 * math.pi / period, math.sqrt(reach / g)
+        count = min(math.ceil(end / step), _MOST_NODES)
+        return step * torch.arange(1, count + 1, dtype=torch.float64, device=x.device)
+
+    def _distance(self, x: Tensor, t: Tensor, target: Tensor, square: Tensor) -> Tensor:
+        weight = 2 * t[0] * torch.exp(-self.gamma * t.square())
+        value: Tensor = _CharacteristicDistance.apply(x, t, weight, target, square, self.unbiased)
+        return value.to(x.dtype)
+
+
+def _rows(x: Tensor) -> int:
+    """Slices handled at once: a block that stays in the cache of a CPU, all of them on a GPU."""
+    return max(1, 32768 // x.shape[1]) if x.device.type == "cpu" else max(1, 2**24 // x.shape[1])
+
+
+def _rotation(x: Tensor, t: Tensor) -> Tensor:
+    """e^{iΔx}."""
+    angle = x * t[0].to(x.dtype)
+    return torch.complex(angle.cos(), angle.sin())
+
+
+def _powers(x: Tensor, t: Tensor, rotation: Tensor) -> Tensor:
+    """ψ at all nodes, complex128 (k, nodes)."""
+    power = rotation.clone()
+    psi = [power.mean(1)]
+    for _ in range(len(t) - 1):
+        power.mul_(rotation)
+        psi.append(power.mean(1))
+    return torch.stack(psi, 1).to(torch.complex128)
+
+
+class _CharacteristicDistance(Function):
+    """Σ_t w_t (|ψ|² − 2 Re ψ τ̄ + τ²) for each row, with the gradient from Horner's rule in the same rotation."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, t: Tensor, weight: Tensor, target: Tensor, square: Tensor, unbiased: bool
+    ) -> Tensor:
+        n = x.shape[1]
+        grow, drop = (n / (n - 1), 1 / (n - 1)) if unbiased else (1.0, 0.0)
+        values, gradients = [], []
+        rows = _rows(x)
+        for start in range(0, len(x), rows):
+            part = x[start : start + rows]
+            tau, tau2 = (a if len(a) == 1 else a[start : start + rows] for a in (target, square))
+            rotation = _rotation(part, t)
+            psi = _powers(part, t, rotation)
+            distance = grow * psi.abs().square() - drop - 2 * (psi * tau.conj()).real + tau2
+            values.append(distance @ weight)
+            if ctx.needs_input_grad[0]:
+                a = ((weight * t) * (grow * psi - tau).conj()).to(rotation.dtype)
+                total = rotation * a[:, -1:]
+                for j in range(len(t) - 2, -1, -1):
+                    total.add_(a[:, j : j + 1]).mul_(rotation)
+                gradients.append(total.imag * (-2 / n))
+        if gradients:
+            ctx.save_for_backward(torch.cat(gradients))
+        return torch.cat(values)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad[:, None].to(gradient.dtype), None, None, None, None, None

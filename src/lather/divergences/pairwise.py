@@ -1,0 +1,131 @@
+"""Sums of a function of squared distance over all pairs, with the gradient, in one pass and without n × n memory.
+
+Rows are taken in blocks. A block of squared distances is one matrix product; a :mod:`profile
+<lather.divergences.profiles>` turns it into Σ f(D) and, in place, into the block W of f′(D); the gradient
+∂/∂x_i = 2 (x_i Σ_j W_ij − Σ_j W_ij x_j) is one matrix product more. Only pairs i < j are visited; memory is
+O(n·d + block²). The data are centred first and D is clamped at 0, against cancellation; block sums are
+accumulated in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd import Function
+
+from lather.divergences.profiles import Profile
+from lather.errors import CapabilityError
+
+__all__ = ["cross_sum", "pair_sum"]
+
+
+def pair_sum(x: Float[Tensor, "n d"], profile: Profile) -> Float[Tensor, ""]:
+    """Σ_{i<j} f(‖x_i − x_j‖²) as a float64 scalar, differentiable once in ``x``.
+
+    Args:
+        x: (n, d) float32 or float64.
+        profile: f and f′ on a block of squared distances.
+    """
+    return _PairSum.apply(x, None, profile)
+
+
+def cross_sum(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], profile: Profile) -> Float[Tensor, ""]:
+    """Σ_{i,j} f(‖x_i − y_j‖²) as a float64 scalar, differentiable once in ``x``; ``y`` is a constant."""
+    return _PairSum.apply(x, y.detach(), profile)
+
+
+def _tile(device: torch.device) -> tuple[int, int]:
+    """Rows and columns of a block: small enough for the cache on a CPU, large enough to fill a GPU."""
+    return (256, 1024) if device.type == "cpu" else (4096, 4096)
+
+
+def _blocks(n: int, m: int | None, device: torch.device) -> Iterator[tuple[slice, slice, bool]]:
+    """Row and column ranges that cover all pairs i < j once (m None), or all n × m; the flag marks the diagonal."""
+    rows, columns = _tile(device)
+    for top in range(0, n, rows):
+        bottom = min(top + rows, n)
+        if m is None:
+            yield slice(top, bottom), slice(top, bottom), True
+        start, end = (bottom, n) if m is None else (0, m)
+        for left in range(start, end, columns):
+            yield slice(top, bottom), slice(left, min(left + columns, end)), False
+
+
+class _PairSum(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor | None, profile: Profile) -> Tensor:
+        total, gradient = _sweep(x.detach(), y, profile, ctx.needs_input_grad[0])
+        if gradient is not None:
+            ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return _Scale.apply(grad, gradient), None, None
+
+
+class _Scale(Function):
+    """grad · gradient, which refuses to be differentiated again instead of being silently wrong."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, gradient: Tensor) -> Tensor:
+        return gradient * grad.to(gradient.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, None]:
+        raise CapabilityError(
+            "second derivatives of a pairwise divergence (MMD, Energy, CramerWold, DistanceCDF) were asked for; its "
+            "gradient is computed along with its value and cannot be differentiated again. Use "
+            "Sliced(Wasserstein1d()), which has second derivatives, or leave the divergence out of the penalised term"
+        )
+
+
+def _sweep(x: Tensor, y: Tensor | None, profile: Profile, wanted: bool) -> tuple[Tensor, Tensor | None]:
+    """Σ f(D) and, if ``wanted``, its gradient in x."""
+    centre = (x if y is None else torch.cat([x, y])).mean(0)
+    x = x - centre
+    y = x if y is None else y - centre
+    same = y is x
+    x2, y2 = x.square().sum(1), y.square().sum(1)
+    (n, d), m, rows_columns = x.shape, len(y), _tile(x.device)
+    size = min(rows_columns[0], n) * min(max(rows_columns), max(n, m))
+    work = [torch.empty(size, dtype=x.dtype, device=x.device) for _ in range(1 + profile.spare)]
+    total = torch.zeros((), dtype=torch.float64, device=x.device)
+    if wanted:  # a column of ones makes the row sums of W part of the same matrix product
+        one = torch.ones(len(y), 1, dtype=x.dtype, device=x.device)
+        augmented = torch.cat([y, one], 1)
+        moved = torch.zeros(n, d + 1, dtype=x.dtype, device=x.device)
+    for i, j, diagonal in _blocks(n, None if same else m, x.device):
+        shape = (i.stop - i.start, j.stop - j.start)
+        blocks = [part[: shape[0] * shape[1]].view(shape) for part in work]
+        squared_distances(x[i], y[j], x2[i], y2[j], out=blocks[0])
+        views = [_off_diagonal(block) for block in blocks] if diagonal else blocks
+        value, slope = profile(views[0], views[1:], wanted)
+        total += value / 2 if diagonal else value
+        if wanted:
+            weights = next(block for block, view in zip(blocks, views, strict=True) if view is slope)
+            if diagonal:
+                weights.fill_diagonal_(0.0)
+            moved[i].addmm_(weights, augmented[j])
+            if same and not diagonal:
+                moved[j].addmm_(weights.T, augmented[i])
+    if not wanted:
+        return total, None
+    return total, (x * moved[:, d:] - moved[:, :d]).mul_(2.0)
+
+
+def squared_distances(x: Tensor, y: Tensor, x2: Tensor, y2: Tensor, out: Tensor) -> Tensor:
+    """‖x_i − y_j‖² into ``out`` (rows, columns), by one matrix product, never negative."""
+    torch.addmm(y2, x, y.T, alpha=-2.0, out=out)
+    return out.add_(x2[:, None]).clamp_min_(0.0)
+
+
+def _off_diagonal(block: Tensor) -> Tensor:
+    """View of a contiguous square block without its diagonal, shape (b − 1, b)."""
+    b = len(block)
+    return block.as_strided((b - 1, b), (b + 1, 1), block.storage_offset() + 1)

@@ -1,0 +1,46 @@
+"""The divergences by name: what the command line offers, the documentation lists and the contract tests run over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from lather.divergences.base import Divergence
+from lather.divergences.cramer_wold import CramerWold
+from lather.divergences.distance_cdf import DistanceCDF
+from lather.divergences.energy import Energy
+from lather.divergences.epps_pulley import EppsPulley
+from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
+from lather.divergences.radius_cdf import RadiusCDF
+from lather.divergences.sliced import Sliced
+from lather.divergences.wasserstein import Wasserstein1d
+from lather.errors import ConfigError
+
+__all__ = ["DIVERGENCES", "make_divergence"]
+
+#: name -> (one line on it, how to make one for d latent dimensions)
+DIVERGENCES: dict[str, tuple[str, Callable[[int], Divergence]]] = {
+    "mmd-imq": ("MMD with the inverse multiquadric kernel (WAE)", lambda d: MMD(IMQKernel())),
+    "mmd-gaussian": ("MMD with a Gaussian kernel of bandwidth √d", lambda d: MMD(GaussianKernel(math.sqrt(d)))),
+    "energy": ("energy distance: no bandwidth, a gradient everywhere", lambda d: Energy()),
+    "cramer-wold": ("Cramér–Wold distance: all slices in closed form (CWAE)", lambda d: CramerWold()),
+    "sliced-wasserstein": ("W₂² of 256 random slices (SWAE)", lambda d: Sliced(Wasserstein1d())),
+    "sliced-epps-pulley": ("Epps–Pulley of 256 random slices (SIGReg)", lambda d: Sliced(EppsPulley())),
+    "radius-cdf": ("radii against their law (half of Duda's Gaussian AE)", lambda d: RadiusCDF()),
+    "distance-cdf": ("pair distances against their law (the other half)", lambda d: DistanceCDF()),
+}
+
+
+def make_divergence(name: str, d: int) -> Divergence:
+    """The divergence called ``name``, with its defaults for ``d`` latent dimensions.
+
+    Raises:
+        ConfigError: there is none of that name; the message lists them.
+
+    Example:
+        >>> make_divergence("mmd-gaussian", 16)
+        MMD(kernel=GaussianKernel(bandwidth=4.0))
+    """
+    if name not in DIVERGENCES:
+        raise ConfigError(f"no divergence is called {name!r}; there are: {', '.join(DIVERGENCES)}")
+    return DIVERGENCES[name][1](d)
