@@ -81,11 +81,12 @@ class Weighted(Divergence):
                 f"the weight of {divergence!r} must be finite and at least 0, got {weight!r}; a negative weight would "
                 "drive the latents away from the prior"
             )
-        if isinstance(divergence, Weighted):
-            weight, divergence = weight * divergence.weight, divergence.divergence
-            self.arguments = {"weight": weight, "divergence": divergence}
-        self.weight = float(weight)
-        self.divergence = divergence
+        inner = divergence
+        if isinstance(inner, Weighted):
+            weight, inner = weight * inner.weight, inner.divergence
+            self.arguments = {"weight": weight, "divergence": inner}
+        self.weight: float = float(weight)
+        self.divergence: Divergence = inner
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         return self.weight * self.divergence.estimate(z, prior, generator)

@@ -40,8 +40,8 @@ class CramerWold(Divergence):
 
     Args:
         gamma: γ, variance of the smoothing; ``None`` is Silverman's rule (4/3n)^{2/5}, as in the paper.
-        exact: ``False`` takes the paper's approximation φ_d(s) ≈ (1 + 4s/(2d−3))^{−½} for d ≥ 2. It is inconsistent with
-            the prior's term: not 0 at the prior, and minimised by a smaller scale. For reproducing results only.
+        exact: ``False`` takes the paper's approximation φ_d(s) ≈ (1 + 4s/(2d−3))^{−½} for d ≥ 2. It is
+            inconsistent with the prior's term: not 0 there, and minimised by a smaller scale. To reproduce results.
         unbiased: mean over pairs i ≠ j; ``False`` gives the paper's V-statistic over all n² pairs.
 
     Raises:

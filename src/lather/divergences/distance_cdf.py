@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import EmpiricalLaw, Law
-from lather.divergences.pairwise import pair_sum, squared_distances
+from lather.divergences.pairwise import pair_sum
 from lather.divergences.radius_cdf import quantile_gap
 from lather.priors.base import Prior
 
@@ -22,17 +22,17 @@ _BINS = 2**16
 
 
 class DistanceCDF(Divergence):
-    r"""mean_k (F(D_(k)) − (k − ½)/m)²: all m = n(n−1)/2 squared pair distances, sorted, against quantiles of their law F.
+    r"""mean_k (F(D_(k)) − (k − ½)/m)²: squared pair distances, sorted, against quantiles of their law F.
 
-    For N(0, I) D/2 follows χ²_d. It does not see where the latents lie, only how they lie to each other: use it with
-    :class:`~lather.divergences.radius_cdf.RadiusCDF`, equally weighted. Never negative; its expectation under the
-    prior is of order 1/n, not 0. Not multiplied by m.
+    There are m = n(n−1)/2 of them; for N(0, I), D/2 follows χ²_d. It does not see where the latents lie, only how
+    they lie to each other: use it with :class:`~lather.divergences.radius_cdf.RadiusCDF`, equally weighted. Never
+    negative; its expectation under the prior is of order 1/n, not 0. Not multiplied by m.
 
     Up to 2²⁰ pairs the distances are held and sorted. Beyond, a first pass counts them in 2¹⁶ bins over the range
     where F moves (all but 10⁻⁸ of its mass on either side), and a second one takes value and gradient with the
     bin's middle rank: deterministic, memory O(n d), each plotting position right to half a bin's share.
 
-    Where the prior does not know the law, it is that of up to 2²⁰ distances among n of its draws, linearly interpolated.
+    Where the prior does not know the law, it is that of up to 2²⁰ distances among n of its draws, interpolated.
 
     Reference:
         Duda (2018), Gaussian AutoEncoder, arXiv:1811.04751.

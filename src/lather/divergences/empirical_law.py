@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from torch import Tensor
 __all__ = ["EmpiricalLaw", "Law"]
 
 
+@runtime_checkable
 class Law(Protocol):
     """Anything with a differentiable distribution function; torch distributions have it."""
 
@@ -20,7 +21,7 @@ class Law(Protocol):
 
 
 class EmpiricalLaw:
-    """Distribution function through ((j − ½)/m, y_(j)), linear in between, 0 and 1 beyond; differentiable in its argument.
+    """Distribution function through (y_(j), (j − ½)/m), linear in between, 0 and 1 beyond; differentiable.
 
     Args:
         draws: values of one real random variable, (m,).

@@ -24,7 +24,7 @@ class Energy(Divergence):
     r"""Energy distance 2 E‖x − Y‖ − E‖Y − Y′‖ − E‖x − x′‖, x from the batch, Y from the prior.
 
     It has no bandwidth, keeps its gradient when latents collapse or are far away, and its pull on an outlier is
-    bounded. It equals the Cramér distance of one-dimensional projections averaged over *all* directions, divided by c_d/2,
+    bounded. It equals the Cramér distance of projections averaged over *all* directions, divided by c_d/2,
     c_d = Γ(d/2) / (√π Γ((d+1)/2)): with it there is nothing to slice.
 
     Unbiased by default: expectation 0 under the prior, minimised by latents of scale 1, may be slightly negative.

@@ -27,8 +27,7 @@ class EppsPulley(SliceStatistic):
     The integral is exact to rounding: the trapezoidal rule converges exponentially, and its step is chosen so that
     even the two samples farthest apart stay within its period, so nothing aliases (a fixed grid of step Δ scores
     samples 2π/Δ apart as if they coincided). Fourteen nodes do for normal data in float32; latents with outliers get
-    more, up to 1024. All nodes are powers of one rotation e^{iΔx}, so cost is O(n) a slice and node, and memory does not
-    grow with the nodes.
+    more, up to 1024. All nodes are powers of one rotation e^{iΔx}: cost O(n) a slice and node, memory O(n) a slice.
 
     Unbiased by default: |ψ_n|² is replaced by (n|ψ_n|² − 1)/(n − 1), which leaves out the pairs i = j; expectation 0
     under the prior, may be slightly negative. Never multiplied by n.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,10 +15,14 @@ from lather.priors.base import Prior
 __all__ = ["RadialKernel", "kernel_distance"]
 
 
+@runtime_checkable
 class RadialKernel(Protocol):
     """A kernel k(x, y) = f(‖x − y‖²), and its averages under N(0, I_d)."""
 
-    at_zero: float  #: f(0)
+    @property
+    def at_zero(self) -> float:
+        """f(0)."""
+        ...
 
     def profile(self, d: int) -> Profile:
         """f and f′ for the pairwise engine."""

@@ -48,7 +48,8 @@ class RadialFit:
 
     def monomials(self) -> tuple[list[float], list[float]]:
         """Coefficients of h and g in powers of x = 2u − 1, highest first, for Horner's rule."""
-        return tuple(np.polynomial.chebyshev.cheb2poly(c)[::-1].tolist() for c in (self.value, self.slope))  # type: ignore[return-value]
+        h, g = (np.polynomial.chebyshev.cheb2poly(c)[::-1].tolist() for c in (self.value, self.slope))
+        return h, g
 
     def __call__(self, s: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         """F(s) in float64, differentiable once."""

@@ -75,8 +75,8 @@ class Sliced(Divergence):
             fixed.ndim != 2 or not torch.allclose(fixed.norm(dim=1), fixed.new_ones(()), atol=1e-4)
         ):
             raise ConfigError(
-                f"directions must be a (k, d) tensor of unit rows, got shape {tuple(fixed.shape)} with row lengths up to "
-                f"{float(fixed.norm(dim=-1).max()):.4g}; divide each row by its length"
+                f"directions must be a (k, d) tensor of unit rows, got shape {tuple(fixed.shape)} with row lengths up "
+                f"to {float(fixed.norm(dim=-1).max()):.4g}; divide each row by its length"
             )
         self.register_buffer("fixed", fixed, persistent=False)
 
