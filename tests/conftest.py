@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-_hook = install_import_hook("lather", "beartype.beartype")
+_hook = install_import_hook("lather", "typechecking.check")
 _hook.__enter__()
 
 import torch  # noqa: E402

@@ -130,7 +130,7 @@ def known(base: type[S]) -> dict[str, type[S]]:
 
 def _from_json(value: Any) -> Any:
     if isinstance(value, list):
-        return [_from_json(v) for v in value]
+        return tuple(_from_json(v) for v in value)  # constructors' defaults are tuples, never lists
     if not isinstance(value, dict):
         return value
     keys = set(value)

@@ -38,8 +38,8 @@ class DecoderPenalty(Term):
 
     - ``"weights"``: Σ ‖θ‖² over the decoder's parameters (RAE-L2);
     - ``"gradient"``: mean of ‖∂y/∂z‖²_F, the squared Frobenius norm of the Jacobian of the decoded mean at the
-      batch's latents (RAE-GP); it acts on the decoder alone, latents are held fixed. Estimated without bias by one random direction u ~ N(0, I) in data space, ‖uᵀ ∂y/∂z‖² (Hutchinson). Costs
-      about one more forward and two more backward passes of the decoder.
+      batch's latents (RAE-GP), estimated without bias by one random direction u ~ N(0, I) in data space,
+      ‖uᵀ ∂y/∂z‖² (Hutchinson). Costs about one more forward and two more backward passes of the decoder.
 
     Reference: Ghosh et al. 2020, arXiv:1903.12436.
 
@@ -61,7 +61,7 @@ class DecoderPenalty(Term):
             return torch.stack(squares).sum() if squares else step.z.new_zeros(())
         training = torch.is_grad_enabled()
         with torch.enable_grad():
-            z = step.z.detach().requires_grad_()
+            z = step.z if step.z.requires_grad else step.z.detach().requires_grad_()
             y = step.decode(z).mean
             u = torch.randn(y.shape, generator=step.generator, device=y.device, dtype=y.dtype)
             (slope,) = torch.autograd.grad((y * u).sum(), z, create_graph=training)

@@ -59,7 +59,7 @@ class Progress:
             self._task,
             completed=t,
             description=f"epoch {epoch + 1}/{self._epochs}",
-            losses=_line({name: float(value) for name, value in values.items()}),
+            losses=_line({name: value.item() for name, value in values.items()}),
         )
         self._bar.refresh()
 

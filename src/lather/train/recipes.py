@@ -207,9 +207,7 @@ def _cwae(numbers: int, *, paper: bool, weight: float | None = None, gamma: floa
 def _gae(numbers: int, *, paper: bool, weight: float | None = None) -> Design:
     """Gaussian autoencoder: empirical CDFs of radii and pair distances against their χ² laws."""
     lam = weight if weight is not None else (1.0 if paper else 10.0 * numbers)
-    return Design(
-        Reconstruction() + lam * Match(RadiusCDF()) + lam * Match(DistanceCDF()), Point(), SquaredError()
-    )
+    return Design(Reconstruction() + lam * Match(RadiusCDF()) + lam * Match(DistanceCDF()), Point(), SquaredError())
 
 
 @_recipe("sigreg", "Balestriero, LeCun 2025, arXiv:2511.08544 (LeJEPA)")
