@@ -1,0 +1,26 @@
+"""Measuring: do the latents follow the prior, where not, and what does it cost?"""
+
+from __future__ import annotations
+
+from lather.audit.features import Features, RandomConvFeatures, ScaledFeatures, default_features
+from lather.audit.gap import Interval, SamplingGap, sampling_gap
+from lather.audit.measure import measure_run
+from lather.audit.quality import frechet_distance, kernel_distance
+from lather.audit.report import Report
+from lather.audit.row import Row, Verdict
+
+__all__ = [
+    "Features",
+    "Interval",
+    "RandomConvFeatures",
+    "Report",
+    "Row",
+    "SamplingGap",
+    "ScaledFeatures",
+    "Verdict",
+    "default_features",
+    "frechet_distance",
+    "kernel_distance",
+    "measure_run",
+    "sampling_gap",
+]

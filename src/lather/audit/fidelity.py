@@ -1,0 +1,137 @@
+"""Reconstruction, likelihood and the sampling gap as rows of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lather.audit.gap import CHUNK, SamplingGap
+from lather.audit.row import Row, Verdict
+
+__all__ = ["GAP_AMBER", "GAP_RED", "elbo_row", "gap_rows", "reconstruction_row", "unmeasured"]
+
+GAP_AMBER = 0.10  #: share of the generated images' distance from real ones that the sampling gap may make up
+GAP_RED = 0.50  #: beyond this share the gap outweighs everything else together
+
+_TITLES = {
+    "reconstruction_error": "reconstruction error",
+    "elbo": "evidence lower bound",
+    "fidelity_reconstruction": "reconstructions against real data",
+    "fidelity_posterior": "decodes of held-out latents against real data",
+    "fidelity_prior": "generated against real data",
+    "gap": "sampling gap",
+}
+
+
+def unmeasured(key: str, reason: str) -> Row:
+    """The row ``key`` with the reason why there is no number."""
+    return Row(key, _TITLES[key], reason=reason)
+
+
+@torch.no_grad()
+def reconstruction_row(held_out: Tensor, means: Tensor, decode: Callable[[Tensor], Tensor]) -> Row:
+    """Root-mean-square difference per value between held-out data and the decodes of their posterior means.
+
+    ``details`` adds the share of the data's variance that is explained, and the squared error summed over a datum.
+    """
+    error = torch.zeros((), dtype=torch.float64)
+    for x, z in zip(held_out.split(CHUNK), means.split(CHUNK), strict=True):
+        error += (x.double().cpu() - decode(z).double().cpu()).square().sum()
+    values = held_out.numel()
+    mean_square = float(error) / values
+    variance = float(held_out.double().flatten(1).var(0, correction=0).mean())
+    explained = 1 - mean_square / variance if variance > 0 else 0.0
+    return Row(
+        "reconstruction_error",
+        _TITLES["reconstruction_error"],
+        effect=mean_square**0.5,
+        details={
+            "mean_square": mean_square,
+            "summed_square": float(error) / len(held_out),
+            "explained": explained,
+            "n": len(held_out),
+        },
+        meaning=f"Held-out data come back with a typical error of {mean_square**0.5:.3g} per value; "
+        f"{max(explained, 0.0):.0%} of what varies between them survives the trip.",
+    )
+
+
+def elbo_row(elbo: float) -> Row:
+    """Evidence lower bound in nats per datum."""
+    return Row(
+        "elbo",
+        _TITLES["elbo"],
+        effect=elbo,
+        meaning=f"Held-out data have a log likelihood of at least {elbo:.1f} nats each on average (higher is better; "
+        "comparable only between models of the same likelihood).",
+    )
+
+
+def gap_rows(gap: SamplingGap) -> list[Row]:
+    """The blame table as rows, Fréchet distances in the effects and kernel distances in ``details``."""
+    real = gap.scores["real"]["frechet"]
+    rows = []
+    for name, meaning in (
+        ("reconstruction", "How far reconstructions are from other real data: what the decoder cannot draw."),
+        ("posterior", "The same for noisy latents of held-out data: what latent noise adds."),
+        ("prior", "The same for what the model generates from the prior."),
+    ):
+        score = gap.scores[name]
+        times = score["frechet"].value / real.value if real.value > 0 else float("inf")
+        rows.append(
+            Row(
+                f"fidelity_{name}",
+                _TITLES[f"fidelity_{name}"],
+                effect=score["frechet"].value,
+                null=real.high,
+                low=score["frechet"].low,
+                high=score["frechet"].high,
+                meaning=f"{meaning} {times:.1f} times the distance between two sets of real data.",
+                details={"kernel": list(score["kernel"]), "real": list(real), "n": gap.n, "features": gap.features},
+            )
+        )
+    step, prior = gap.steps["gap"]["frechet"], gap.scores["prior"]["frechet"]
+    share = step.value / prior.value if prior.value > 0 else 0.0
+    verdict = _colour(step.low, share)
+    deviation = (step.high - step.low) / 4
+    rows.append(
+        Row(
+            "gap",
+            _TITLES["gap"],
+            effect=step.value,
+            null=2 * deviation,
+            z=step.value / deviation if deviation > 0 else None,
+            low=step.low,
+            high=step.high,
+            verdict=verdict,
+            meaning=_sentence(step.low, share),
+            remedy="Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
+            details={
+                "share": share,
+                "kernel": list(gap.steps["gap"]["kernel"]),
+                "noise": list(gap.steps["noise"]["frechet"]),
+                "decoder": list(gap.steps["decoder"]["frechet"]),
+                "n": gap.n,
+                "splits": gap.splits,
+                "features": gap.features,
+            },
+        )
+    )
+    return rows
+
+
+def _colour(low: float, share: float) -> Verdict:
+    if low <= 0 or share < GAP_AMBER:
+        return "green"
+    return "red" if share >= GAP_RED else "amber"
+
+
+def _sentence(low: float, share: float) -> str:
+    if low <= 0:
+        return "Images decoded from prior draws are as close to real ones as decodes of held-out latents."
+    return (
+        f"{share:.0%} of the distance between generated and real data comes from sampling where the encoder puts no "
+        "data; the rest is the decoder's and the latent noise's."
+    )

@@ -1,0 +1,147 @@
+"""Measuring a trained model from arrays: the whole job in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lather.audit.features import Features
+from lather.audit.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
+from lather.audit.gap import CHUNK, sampling_gap
+from lather.audit.inputs import FEWEST, check_latents, shuffled
+from lather.audit.ladder import ladder_rows
+from lather.audit.plotdata import map_data, picture_data, radius_data
+from lather.audit.radius import radius_row
+from lather.audit.report import Report
+from lather.audit.row import Row, judge
+from lather.errors import DataError, ShapeError
+from lather.priors.base import Prior
+
+__all__ = ["measure_run"]
+
+MOST_IMAGES = 4_000  #: held-out data that are decoded; two halves of 2000 settle a Fréchet distance to a few per cent
+
+
+def measure_run(
+    latents: Tensor,
+    prior: Prior,
+    *,
+    held_out: Tensor | None = None,
+    decode: Callable[[Tensor], Tensor] | None = None,
+    means: Tensor | None = None,
+    labels: Tensor | None = None,
+    label_names: Sequence[str] = (),
+    elbo: float | None = None,
+    features: Features | None = None,
+    context: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Report:
+    """Compare held-out latents with the prior, and what is decoded from each with held-out data.
+
+    Only ``latents`` and ``prior`` are needed; whatever else is missing leaves its rows in the report with the
+    reason. Rows: ``ladder_1`` … ``ladder_4``, ``radius``, ``reconstruction_error``, ``elbo``,
+    ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``, ``gap``. Samples are shuffled first
+    (test sets come sorted by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
+
+    Args:
+        latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
+            (n, h, w, c), n ≥ 20. Of *held-out* data: latents of training data flatter the model.
+        prior: where generation samples from.
+        held_out: the data themselves, (n, *shape), in the order of ``latents``.
+        decode: latents (m, d) → mean images (m, *shape), of the range of ``held_out``; called under ``no_grad`` on
+            at most 256 latents at a time, with the device and dtype of ``latents``.
+        means: posterior means, shaped like ``latents``; for a deterministic encoder leave it out.
+        labels: class of each datum, (n,) integers, for the map only; −1 where unknown.
+        label_names: names of the classes 0, 1, ….
+        elbo: evidence lower bound of the held-out data in nats per datum, where the model has one.
+        features: images → (n, f), what image sets are compared by; see :mod:`lather.audit.features`.
+        context: JSON-ready facts to keep in the report (data, recipe, epochs …).
+        seed: source of every random choice.
+
+    Raises:
+        ShapeError: shapes that do not go together.
+        DataError: NaN or infinite values, all latents identical, too few samples.
+
+    Example:
+        >>> from lather.priors.normal import StandardNormal
+        >>> g = torch.Generator().manual_seed(0)
+        >>> report = measure_run(1.5 * torch.randn(400, 2, generator=g), StandardNormal(2))
+        >>> report.verdict, report.rows["ladder_2"].verdict, report.rows["gap"].reason
+        ('red', 'red', 'no decoder was given')
+    """
+    generator = torch.Generator().manual_seed(seed)
+    z = check_latents(latents, prior)
+    n = len(z)
+    _check_beside(latents, held_out, means, labels)
+    order = shuffled(n, generator)
+    z = z[order]
+    own = torch.Generator(device=prior.like.device).manual_seed(seed)
+    rows = [*ladder_rows(z, prior), radius_row(z, prior, generator=own)]
+
+    few = order[:MOST_IMAGES]
+    draws = latents.detach()[few.to(latents.device)]
+    codes = draws if means is None else means.detach()[few.to(means.device)].to(draws)
+    data = None if held_out is None else held_out[few.to(held_out.device)].detach().cpu().float()
+    rows += _decoded_rows(decode, data, draws, codes, prior, elbo, features, generator)
+
+    plots, arrays = map_data(z, prior, None if labels is None else labels.cpu()[order], label_names, own)
+    for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, data, codes, prior, own)):
+        plots |= more_plots
+        arrays |= more_arrays
+    judged = judge(rows)
+    return Report(
+        n, z.shape[1], repr(prior), seed, {row.key: row for row in judged}, dict(context or {}), plots, arrays
+    )
+
+
+def _check_beside(latents: Tensor, held_out: Tensor | None, means: Tensor | None, labels: Tensor | None) -> None:
+    n = len(latents)
+    for name, tensor in (("held_out", held_out), ("means", means), ("labels", labels)):
+        if tensor is not None and len(tensor) != n:
+            raise ShapeError(f"{name} has {len(tensor)} samples but there are {n} latents; they go together, row by row")
+    if means is not None and means.shape != latents.shape:
+        raise ShapeError(f"means have shape {tuple(means.shape)}, latents {tuple(latents.shape)}; they must agree")
+    for name, tensor in (("held_out", held_out), ("means", means)):
+        if tensor is not None and tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise DataError(f"{name} holds NaN or infinite values; check the data and the encoder")
+
+
+def _decoded_rows(
+    decode: Callable[[Tensor], Tensor] | None,
+    data: Tensor | None,
+    draws: Tensor,
+    means: Tensor,
+    prior: Prior,
+    elbo: float | None,
+    features: Features | None,
+    generator: torch.Generator,
+) -> list[Row]:
+    fidelity = ("fidelity_reconstruction", "fidelity_posterior", "fidelity_prior", "gap")
+    bound = elbo_row(elbo) if elbo is not None else unmeasured("elbo", "this model has no likelihood bound")
+    if decode is None or data is None:
+        reason = "no decoder was given" if decode is None else "no held-out data were given"
+        return [unmeasured("reconstruction_error", reason), bound, *(unmeasured(key, reason) for key in fidelity)]
+    rows = [reconstruction_row(data, means, decode), bound]
+    if len(data) < 2 * FEWEST:
+        reason = f"{len(data)} held-out data are too few to split in two; {2 * FEWEST} are needed"
+        return [*rows, *(unmeasured(key, reason) for key in fidelity)]
+    gap = sampling_gap(decode, data, draws, prior, means=means, features=features, generator=generator)
+    return [*rows, *gap_rows(gap)]
+
+
+@torch.no_grad()
+def _pictures(
+    decode: Callable[[Tensor], Tensor] | None,
+    data: Tensor | None,
+    means: Tensor,
+    prior: Prior,
+    generator: torch.Generator,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    if decode is None or data is None:
+        return {}, {}
+    m = min(CHUNK, len(data))
+    codes = prior.sample(m, generator=generator).to(means).reshape(m, *means.shape[1:])
+    return picture_data(data[:m], decode(means[:m]).cpu(), decode(codes).cpu())
