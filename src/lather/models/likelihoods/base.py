@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
-from lather.errors import ConfigError, ShapeError
+from lather.errors import ConfigError, DataError, ShapeError
 from lather.spec import Spec
 
-__all__ = ["DataDistribution", "Likelihood", "checked_squash", "positive", "squashed"]
+__all__ = ["DataDistribution", "Likelihood", "checked_squash", "in_unit_interval", "positive", "squashed"]
 
 
 class DataDistribution(Distribution):
@@ -29,6 +29,26 @@ class DataDistribution(Distribution):
 
     def __init__(self, raw: Tensor) -> None:
         super().__init__(raw.shape[:1], raw.shape[1:], validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(x|z) summed over the numbers of a sample, shape (b,), in nats where the likelihood has a unit.
+
+        Args:
+            value: x, shape (..., b, *data).
+
+        Raises:
+            ShapeError: x has another shape than what the decoder returned.
+        """
+        wanted = self.batch_shape + self.event_shape
+        if value.shape[max(0, value.ndim - len(wanted)) :] != wanted:
+            raise ShapeError(
+                f"the likelihood of data of shape {tuple(value.shape)} was asked for, but the decoder returned "
+                f"{tuple(wanted)}; both must be (b, *sample_shape)"
+            )
+        return self._log_prob(value)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         """One draw per datum, shape (b, *data), without gradient; ``generator`` may live on another device."""
@@ -81,6 +101,9 @@ class Likelihood(Spec, nn.Module):
             )
         return shape
 
+    def check(self, x: Tensor) -> None:
+        """Raises :class:`~lather.errors.DataError` if data such as ``x`` cannot be modelled; once before training."""
+
     def distribution(self, raw: Tensor) -> DataDistribution:
         """The distribution, from a ``raw`` of at least single precision."""
         raise NotImplementedError
@@ -111,6 +134,15 @@ def checked_squash(squash: str | None) -> str | None:
     if squash not in (None, "sigmoid"):
         raise ConfigError(f"squash={squash!r} is not known; use 'sigmoid' for data in [0, 1], such as images, or None")
     return squash
+
+
+def in_unit_interval(likelihood: Likelihood, x: Tensor, needed: bool) -> None:
+    """Check the range of data, where the likelihood needs one."""
+    if needed and x.numel() and not (x.min() >= 0 and x.max() <= 1):
+        raise DataError(
+            f"{likelihood!r} models data in [0, 1], got values from {x.min().item():.4g} to {x.max().item():.4g}; "
+            "scale the data to [0, 1], or use Gaussian('optimal')"
+        )
 
 
 def positive(name: str, value: float) -> float:

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from lather.errors import ConfigError
-from lather.models.likelihoods.base import DataDistribution, Likelihood, checked_squash, positive, squashed
+from lather.models.likelihoods.base import (
+    DataDistribution,
+    Likelihood,
+    checked_squash,
+    in_unit_interval,
+    positive,
+    squashed,
+)
 
 __all__ = ["AdditiveNoise", "Gaussian", "Laplace", "LocationScale"]
 
@@ -41,8 +48,7 @@ class AdditiveNoise(DataDistribution):
     def variance(self) -> Tensor:
         return self.likelihood.unit_variance * self.scale.square()
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """In nats, shape (b,). With an optimal scale in training mode, that of these very values."""
+    def _log_prob(self, value: Tensor) -> Tensor:
         p = self.likelihood.power
         deviation = (value - self.location).abs() if p == 1 else (value - self.location).square()
         scale = self.likelihood.scale_of(deviation).to(deviation)
@@ -103,9 +109,8 @@ class LocationScale(Likelihood):
 
     def param_shape(self, sample_shape: Sequence[int]) -> tuple[int, ...]:
         sample = super().param_shape(sample_shape)
-        if self._padded(len(sample)) is None or any(
-            p not in (1, s) for p, s in zip(self._padded(len(sample)) or (), sample, strict=True)
-        ):
+        padded = self._padded(len(sample))
+        if len(padded) != len(sample) or any(p not in (1, s) for p, s in zip(padded, sample, strict=True)):
             raise ConfigError(
                 f"a scale of shape {self.shape} does not broadcast to samples of shape {sample}; use () for one "
                 f"scale, {(sample[0],) + (1,) * (len(sample) - 1)} for one per channel, {sample} for one per number"
@@ -128,12 +133,15 @@ class LocationScale(Likelihood):
         if self.kind != "optimal" or not self.training:
             return self.scale
         with torch.no_grad():
-            event = self._padded(deviation.ndim - 1) or ()
+            event = self._padded(deviation.ndim - 1)
             shared = [0, *(1 + axis for axis, size in enumerate(event) if size == 1)]
             mean = deviation.mean(shared, keepdim=True).reshape(self.shape).to(self.running.dtype)
             self.running.mul_(self.memory).add_(mean, alpha=1 - self.memory)
             self.batches += 1
             return self._from_mean(mean)
+
+    def check(self, x: Tensor) -> None:
+        in_unit_interval(self, x, self.squash == "sigmoid")
 
     def distribution(self, raw: Tensor) -> DataDistribution:
         return AdditiveNoise(squashed(raw, self.squash), self)
@@ -141,9 +149,9 @@ class LocationScale(Likelihood):
     def _from_mean(self, mean: Tensor) -> Tensor:
         return (mean if self.power == 1 else mean.sqrt()).clamp(min=self.floor)
 
-    def _padded(self, ndim: int) -> tuple[int, ...] | None:
-        """``shape`` with leading ones, as broadcasting reads it; None where it has too many dimensions."""
-        return None if len(self.shape) > ndim else (1,) * (ndim - len(self.shape)) + self.shape
+    def _padded(self, ndim: int) -> tuple[int, ...]:
+        """``shape`` with leading ones up to ``ndim`` dimensions, as broadcasting reads it."""
+        return (1,) * (ndim - len(self.shape)) + self.shape
 
 
 class Gaussian(LocationScale):

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from lather.errors import CapabilityError
-from lather.models.likelihoods.base import DataDistribution, Likelihood, checked_squash, positive, squashed
+from lather.models.likelihoods.base import (
+    DataDistribution,
+    Likelihood,
+    checked_squash,
+    in_unit_interval,
+    positive,
+    squashed,
+)
 
 __all__ = ["SquaredError", "SquaredErrorData"]
 
@@ -34,8 +41,7 @@ class SquaredErrorData(DataDistribution):
     def variance(self) -> NoReturn:
         self._refuse("a variance")
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """−weight · ‖x − y‖², shape (b,): not normalised, not in nats."""
+    def _log_prob(self, value: Tensor) -> Tensor:
         return -self.weight * self._sum((value - self.location).square())
 
     def _draw(self, sample_shape: tuple[int, ...], generator: torch.Generator | None) -> NoReturn:
@@ -72,6 +78,9 @@ class SquaredError(Likelihood):
         super().__init__()
         self.weight = positive("the weight of the squared error", weight)
         self.squash = checked_squash(squash)
+
+    def check(self, x: Tensor) -> None:
+        in_unit_interval(self, x, self.squash == "sigmoid")
 
     def distribution(self, raw: Tensor) -> DataDistribution:
         return SquaredErrorData(squashed(raw, self.squash), self.weight)

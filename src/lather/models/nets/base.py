@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from lather.errors import ConfigError, ShapeError
 from lather.spec import Spec
 
-__all__ = ["Decoder", "Encoder", "image_shape"]
+__all__ = ["SILU_GAIN", "Decoder", "Encoder", "image_shape", "start_codes", "start_silu"]
+
+SILU_GAIN = 1.68  #: 1 / root mean square of silu(N(0, 1))
 
 
 class _Net(Spec, nn.Module):
@@ -87,26 +89,30 @@ def start_codes(head: nn.Linear | nn.Conv2d, codes: int, gain: float = 1.0) -> N
 
     Codes start with order-one values (divergences from N(0, I) see a sane batch at once); the rest, from which
     a posterior makes log variances and correlations, starts near 0, that is near σ = 1.
+
+    Args:
+        head: the last layer.
+        codes: how many of its outputs are codes.
+        gain: 1 / root mean square of its inputs.
     """
-    fan = head.weight[0].numel()
     with torch.no_grad():
-        head.weight.normal_(std=gain / math.sqrt(fan))
+        head.weight.normal_(std=gain / math.sqrt(head.weight[0].numel()))
         head.weight[codes:] *= 0.1
-        assert head.bias is not None
-        head.bias.zero_()
+        if head.bias is not None:
+            head.bias.zero_()
 
 
-def start_relu(module: nn.Module) -> None:
-    """He initialisation of all linear and convolutional layers below ``module``; biases 0."""
+def start_silu(module: nn.Module, gain: float = SILU_GAIN) -> None:
+    """Initialise ``module`` and all layers below it; biases are 0. By default signals keep their size through SiLUs."""
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            fan_in = float(layer.weight[0].numel())
         elif isinstance(layer, nn.ConvTranspose2d):
-            # every output number sees kernel/stride of the kernel along each axis
-            taps = math.prod(layer.kernel_size) / math.prod(layer.stride)
-            nn.init.normal_(layer.weight, std=math.sqrt(2 / (layer.in_channels * taps)))
+            # an output pixel is covered by kernel/stride taps along each axis
+            fan_in = layer.in_channels * math.prod(layer.kernel_size) / math.prod(layer.stride)
         else:
             continue
+        nn.init.normal_(layer.weight, std=gain / math.sqrt(fan_in))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 

@@ -10,21 +10,27 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from lather.models.nets.base import Decoder, Encoder, start_codes, start_relu
-from lather.models.nets.resample import down, up, widths
+from lather.errors import ConfigError
+from lather.models.nets.base import Decoder, Encoder, start_codes, start_silu
+from lather.models.nets.resample import down, output, up, widths
 from lather.models.nets.sizes import resolutions
 
 __all__ = ["ConvDecoder", "ConvEncoder"]
 
 
 class ConvEncoder(Encoder):
-    """Strided 4 × 4 convolutions and ReLUs; the number of channels doubles as the size halves.
+    """Strided 4 × 4 convolutions and SiLUs; the number of channels doubles as the size halves.
+
+    A flat latent is read through one hidden layer with LayerNorm, which does more for a small latent than wider
+    convolutions at the same cost; a spatial latent through GroupNorm and a 1 × 1
+    convolution.
 
     Args:
         data_shape: (C, H, W), H and W at least 4, any size.
         latent_shape: (d,) or (c, h, w); see :func:`~lather.models.nets.sizes.resolutions`.
         output_shape: what to return for each sample.
-        width: channels of the first level; later levels have up to four times as many.
+        width: channels of the first level; later levels have up to eight times as many.
+        hidden: width of the hidden layer; used for flat latents only.
 
     Example:
         >>> ConvEncoder((1, 28, 28), (8,), (16,))(torch.zeros(3, 1, 28, 28)).shape
@@ -39,23 +45,27 @@ class ConvEncoder(Encoder):
         latent_shape: Sequence[int],
         output_shape: Sequence[int],
         *,
-        width: int = 32,
+        width: int = 16,
+        hidden: int = 256,
     ) -> None:
         super().__init__(data_shape, latent_shape, output_shape)
         levels = resolutions(self.reads, self.latent_shape, "conv")
         channels = widths(width, len(levels))
+        _check(hidden)
         self.body = nn.Sequential()
         if len(levels) == 1:
-            self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1)).append(nn.ReLU())
+            self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1)).append(nn.SiLU())
         for before, after in pairwise((self.reads[0], *channels[1:])):
-            self.body.append(down(before, after)).append(nn.ReLU())
-        start_relu(self.body)
+            self.body.append(down(before, after)).append(nn.SiLU())
         self.head: nn.Linear | nn.Conv2d
         if len(self.returns) == 1:
-            self.body.append(nn.Flatten())
-            self.head = nn.Linear(channels[-1] * math.prod(levels[-1]), self.returns[0])
+            self.body.append(nn.Flatten()).append(nn.Linear(channels[-1] * math.prod(levels[-1]), hidden))
+            self.body.append(nn.SiLU()).append(nn.LayerNorm(hidden))
+            self.head = nn.Linear(hidden, self.returns[0])
         else:
+            self.body.append(nn.GroupNorm(1, channels[-1]))
             self.head = nn.Conv2d(channels[-1], self.returns[0], 1)
+        start_silu(self.body)
         start_codes(self.head, self.latent_shape[0])
 
     def net(self, x: Tensor) -> Tensor:
@@ -68,7 +78,8 @@ class ConvDecoder(Decoder):
     Args:
         latent_shape: (d,) or (c, h, w).
         data_shape: (C, H, W) to return for each sample.
-        width: channels of the level before the data.
+        width: channels of the level before the data; deeper levels have up to eight times as many.
+        hidden: width of the hidden layer; used for flat latents only.
 
     Example:
         >>> ConvDecoder((8,), (3, 100, 75))(torch.zeros(2, 8)).shape
@@ -77,26 +88,31 @@ class ConvDecoder(Decoder):
 
     summary: ClassVar[str] = "plain convolutions, the default for images"
 
-    def __init__(self, latent_shape: Sequence[int], data_shape: Sequence[int], *, width: int = 32) -> None:
+    def __init__(
+        self, latent_shape: Sequence[int], data_shape: Sequence[int], *, width: int = 16, hidden: int = 256
+    ) -> None:
         super().__init__(latent_shape, data_shape)
         levels = resolutions(self.returns, self.reads, "conv")
         channels = widths(width, len(levels))
+        _check(hidden)
         self.body = nn.Sequential()
         if len(self.reads) == 1:
-            self.body.append(nn.Linear(self.reads[0], channels[-1] * math.prod(levels[-1])))
+            self.body.append(nn.Linear(self.reads[0], hidden)).append(nn.SiLU())
+            self.body.append(nn.Linear(hidden, channels[-1] * math.prod(levels[-1])))
             self.body.append(nn.Unflatten(1, (channels[-1], *levels[-1])))
         else:
             self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
-        self.body.append(nn.ReLU())
+        self.body.append(nn.SiLU())
         for level in range(len(levels) - 1, 1, -1):
             self.body.append(up(channels[level], channels[level - 1], levels[level], levels[level - 1]))
-            self.body.append(nn.ReLU())
-        self.head: nn.Module
-        if len(levels) == 1:
-            self.head = nn.Conv2d(channels[-1], self.returns[0], 3, padding=1)
-        else:
-            self.head = up(channels[1], self.returns[0], levels[1], levels[0])
-        start_relu(self)
+            self.body.append(nn.SiLU())
+        start_silu(self.body)
+        self.body.append(output(channels, self.returns[0], levels))
 
     def net(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x)).contiguous()
+        return self.body(x).contiguous()
+
+
+def _check(hidden: int) -> None:
+    if hidden < 1:
+        raise ConfigError(f"convolutional nets need a hidden layer of at least 1 number, got hidden={hidden}")

@@ -10,19 +10,19 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from lather.errors import ConfigError
-from lather.models.nets.base import Decoder, Encoder, start_codes, start_relu
+from lather.models.nets.base import Decoder, Encoder, start_codes, start_silu
 
 __all__ = ["MLPDecoder", "MLPEncoder"]
 
 
 class MLPEncoder(Encoder):
-    """Linear layers and ReLUs on the flattened sample.
+    """Linear layers and SiLUs on the flattened sample, a LayerNorm before the last of them.
 
     Args:
         data_shape: shape of one sample, anything.
         latent_shape: shape of one latent.
         output_shape: what to return for each sample.
-        hidden: widths of the hidden layers.
+        hidden: widths of the hidden layers; none for a linear map.
 
     Example:
         >>> import torch
@@ -42,6 +42,8 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__(data_shape, latent_shape, output_shape)
         self.body = _perceptron(math.prod(self.reads), hidden)
+        if hidden:
+            self.body.append(nn.LayerNorm(hidden[-1]))
         self.head = nn.Linear((math.prod(self.reads), *hidden)[-1], math.prod(self.returns))
         start_codes(self.head, math.prod(self.latent_shape))
 
@@ -50,7 +52,7 @@ class MLPEncoder(Encoder):
 
 
 class MLPDecoder(Decoder):
-    """Linear layers and ReLUs from the flattened latent to a sample.
+    """Linear layers and SiLUs from the flattened latent to a sample.
 
     Args:
         latent_shape: shape of one latent.
@@ -82,6 +84,6 @@ def _perceptron(features: int, hidden: Sequence[int]) -> nn.Sequential:
     body = nn.Sequential()
     for before, after in pairwise((features, *hidden)):
         body.append(nn.Linear(before, after))
-        body.append(nn.ReLU())
-    start_relu(body)
+        body.append(nn.SiLU())
+    start_silu(body)
     return body

@@ -58,7 +58,9 @@ def build_nets(
         data_shape: shape of one sample, (features,) or (C, H, W).
         latent_shape: shape of one latent, (d,) or (c, h, w).
         output_shape: what the encoder returns for each sample: ``posterior.output_shape(latent_shape)``.
-        **options: what the nets take besides: ``hidden`` (mlp), ``width`` (conv, residual), ``blocks`` (residual).
+        **options: what the nets take besides: ``hidden`` (mlp: the widths of all its
+            hidden layers; conv: that of the one next to a flat latent), ``width`` (conv, residual), ``blocks``
+            (residual).
 
     Raises:
         ConfigError: an unknown name or option, or shapes the nets cannot connect.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from lather.errors import ConfigError
+from lather.models.nets.base import start_silu
 
-__all__ = ["down", "up", "widths"]
+__all__ = ["down", "output", "up", "widths"]
 
 
 def down(before: int, after: int) -> nn.Conv2d:
@@ -25,8 +26,21 @@ def up(before: int, after: int, small: tuple[int, int], large: tuple[int, int]) 
     return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, output_padding=odd)
 
 
+def output(channels: list[int], after: int, levels: list[tuple[int, int]]) -> nn.Module:
+    """A decoder's last layer: from level 1 to the data's size, or at the data's size where it is the only level.
+
+    Its outputs start small, so that training starts near a plain grey picture and not from noise.
+    """
+    if len(levels) == 1:
+        layer: nn.Module = nn.Conv2d(channels[0], after, 3, padding=1)
+    else:
+        layer = up(channels[1], after, levels[1], levels[0])
+    start_silu(layer, gain=0.3)
+    return layer
+
+
 def widths(width: int, levels: int) -> list[int]:
-    """Channels at each level from the data's inwards: doubling, up to four times ``width``."""
+    """Channels at each level, the data's first: doubling inwards, up to eight times ``width``."""
     if width < 1:
-        raise ConfigError(f"a convolutional net needs a width of at least 1 channel, got width={width}")
-    return [width * min(4, 2 ** max(0, level - 1)) for level in range(levels)]
+        raise ConfigError(f"convolutional nets need at least 1 channel, got width={width}")
+    return [width * min(8, 2 ** max(0, level - 1)) for level in range(levels)]

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from lather.errors import ConfigError
-from lather.models.nets.base import Decoder, Encoder, start_codes
-from lather.models.nets.resample import down, up, widths
+from lather.models.nets.base import SILU_GAIN, Decoder, Encoder, start_codes
+from lather.models.nets.resample import down, output, up, widths
 from lather.models.nets.sizes import resolutions
 
 __all__ = ["ResidualDecoder", "ResidualEncoder"]
@@ -45,7 +45,7 @@ class ResidualEncoder(Encoder):
         data_shape: (C, H, W), H and W at least 4, any size.
         latent_shape: (d,) or (c, h, w); see :func:`~lather.models.nets.sizes.resolutions`.
         output_shape: what to return for each sample.
-        width: channels of the first level; later levels have up to four times as many.
+        width: channels of the first level; later levels have up to eight times as many.
         blocks: residual blocks at each level.
 
     Example:
@@ -82,7 +82,7 @@ class ResidualEncoder(Encoder):
             self.head = nn.Linear(channels[-1] * math.prod(levels[-1]), self.returns[0])
         else:
             self.head = nn.Conv2d(channels[-1], self.returns[0], 1)
-        start_codes(self.head, self.latent_shape[0], gain=_SILU_GAIN)
+        start_codes(self.head, self.latent_shape[0], gain=SILU_GAIN)
 
     def net(self, x: Tensor) -> Tensor:
         return self.head(self.body(x.contiguous(memory_format=torch.channels_last)))
@@ -124,17 +124,10 @@ class ResidualDecoder(Decoder):
         if len(levels) == 1:
             self.body.extend(_Block(channels[0], start) for _ in range(blocks))
         self.body.append(_norm(channels[min(1, len(levels) - 1)])).append(nn.SiLU())
-        self.head: nn.Module
-        if len(levels) == 1:
-            self.head = nn.Conv2d(channels[0], self.returns[0], 3, padding=1)
-        else:
-            self.head = up(channels[1], self.returns[0], levels[1], levels[0])
+        self.body.append(output(channels, self.returns[0], levels))
 
     def net(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x)).contiguous()
-
-
-_SILU_GAIN = 1.68  # 1 / root mean square of silu(N(0, 1))
+        return self.body(x).contiguous()
 
 
 def _norm(channels: int) -> nn.GroupNorm:

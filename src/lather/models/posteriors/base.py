@@ -74,10 +74,11 @@ def _checked(latent_shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def soft_clamp(x: Tensor, low: float, high: float) -> Tensor:
-    r"""``x`` bent smoothly into (low, high), low < 0 < high: x / √(1 + (x/c)²), c = low or high by sign.
+    r"""``x`` bent smoothly into (low, high), low < 0 < high: (2c/π) atan(πx/2c), c = −low or high by sign.
 
-    Near 0 it is the identity (twice continuously differentiable there); far out its slope falls as |c/x|³
-    instead of stopping at 0 as ``clamp`` does or exponentially as a sigmoid's: a value that ran away comes back.
+    Near 0 it is the identity (twice continuously differentiable there). Far out its slope falls as 1/x²,
+    instead of stopping at 0 as that of ``clamp`` does, or exponentially as a sigmoid's: a value that ran away
+    comes back.
     """
-    below, above = x.clamp(max=0), x.clamp(min=0)
-    return below / (1 + (below / low).square()).sqrt() + above / (1 + (above / high).square()).sqrt()
+    c = torch.where(x < 0, x.new_tensor(-low), x.new_tensor(high)) * (2 / math.pi)
+    return c * torch.atan(x / c)

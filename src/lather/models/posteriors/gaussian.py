@@ -21,7 +21,7 @@ class DiagonalGaussian(Posterior):
 
     The encoder returns μ and log σ² stacked along its first axis. log σ² is bent smoothly into
     (``min_log_variance``, ``max_log_variance``): with the defaults 9e-4 < σ < 20, the identity near 0 (an
-    output of −2 is read as −1.98), and a slope that never reaches 0 (.08 at −30). So σ neither underflows
+    output of −2 is read as −1.97), and a slope that never reaches 0 (.08 at −30). So σ neither underflows
     nor overflows, and an encoder that ran away can come back.
 
     Args:
