@@ -6,8 +6,9 @@ import math
 import re
 import zipfile
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 import numpy as np
 
@@ -20,7 +21,6 @@ __all__ = ["read_npy", "read_npz"]
 _SPLITS = {"train": "train", "test": "test", "val": "validation", "valid": "validation", "validation": "validation"}
 _VALUES = ("x", "images", "image", "data", "features", "z", "latents", "arr")
 _LABELS = ("y", "labels", "label", "targets", "target")
-_BROKEN = (ValueError, SyntaxError, TypeError, EOFError, OSError, RecursionError, MemoryError, OverflowError)
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -37,7 +37,7 @@ def read_npy(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _read_array(file: IO[bytes], held: int, where: str) -> np.ndarray:
+def _read_array(file: BufferedIOBase, held: int, where: str) -> np.ndarray:
     """Header first: dtype and declared size are checked before anything is allocated."""
     try:
         version = np.lib.format.read_magic(file)
@@ -48,7 +48,7 @@ def _read_array(file: IO[bytes], held: int, where: str) -> np.ndarray:
         else:
             raise ValueError(f"version {version} is for structured arrays")
         start = file.tell()
-    except _BROKEN as error:
+    except Exception as error:  # the header is parsed as a Python literal, and parsers fail in many ways
         reason = str(error).partition("\n")[0][:120]
         raise DataError(f"{where} is not a .npy array that can be read ({reason}); write it with numpy.save") from None
     if dtype.kind not in "buif":
@@ -73,7 +73,7 @@ def _read_array(file: IO[bytes], held: int, where: str) -> np.ndarray:
     check_room(size, where)
     try:
         data = file.read(size)
-    except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, *_BROKEN) as error:
+    except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise DataError(f"{where} is damaged ({error}); fetch or write it again") from None
     if len(data) < size:
         raise DataError(f"{where} ends after {len(data)} of {size} bytes; fetch or write it again")
@@ -110,7 +110,9 @@ def read_npz(path: Path, request: Request) -> dict[str, Samples]:
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.ndarray:
     with archive.open(member) as file:
-        return _read_array(file, member.file_size, f"{path}[{member.filename.removesuffix('.npy')}]")
+        return _read_array(
+            cast(BufferedIOBase, file), member.file_size, f"{path}[{member.filename.removesuffix('.npy')}]"
+        )
 
 
 def _subset(values: np.ndarray, labels: np.ndarray | None, origin: str, request: Request) -> Samples:

@@ -10,8 +10,8 @@ import gzip
 import math
 import struct
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def read_idx(path: Path) -> np.ndarray:
             file.seek(0)
             if packed:
                 with gzip.open(file) as stream:
-                    return _read(stream, path, held=None)  # type: ignore[arg-type]
+                    return _read(stream, path, held=None)
             return _read(file, path, held=path.stat().st_size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is a damaged or incomplete gzip file ({error}); fetch it again") from None
@@ -48,7 +48,7 @@ def read_idx(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _read(stream: BinaryIO, path: Path, held: int | None) -> np.ndarray:
+def _read(stream: BufferedIOBase, path: Path, held: int | None) -> np.ndarray:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or magic[3] == 0:
         raise DataError(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from lather.data.layout import centre
 from lather.data.memory import check_room
 from lather.data.samples import Request
 from lather.errors import DataError
@@ -197,10 +198,8 @@ def _pixels(image: Any, size: tuple[int, int], channels: int) -> np.ndarray:
     for turn in _TURNS.get(orientation, ()):
         image = image.transpose(Image.Transpose(turn))
     if image.size != (width, height):
-        scale = min(image.width / width, image.height / height)
-        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-        box = (left, top, left + scale * width, top + scale * height)
-        image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+        top, left, bottom, right = centre(image.height, image.width, size)
+        image = image.crop((left, top, right, bottom)).resize((width, height), Image.Resampling.BICUBIC)
     pixels = np.asarray(image)
     return pixels[None] if channels == 1 else np.moveaxis(pixels, 2, 0)
 

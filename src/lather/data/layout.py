@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lather.errors import ShapeError
 
-__all__ = ["arrange", "recolour", "resize"]
+__all__ = ["arrange", "centre", "recolour", "resize"]
 
 _FEW = 4  # at most so many channels are taken for channels without being told
 _BLOCK = 1024  # images converted to float together
@@ -65,6 +65,20 @@ def arrange(
     return x if channel_order == "first" else np.moveaxis(x, 3, 1)
 
 
+def centre(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of the largest centred part with the aspect ratio of ``size``, in whole pixels.
+
+    Example:
+        >>> centre(100, 300, (32, 32))
+        (0, 100, 100, 200)
+    """
+    scale = min(height / size[0], width / size[1])
+    tall = min(height, max(1, round(size[0] * scale)))
+    wide = min(width, max(1, round(size[1] * scale)))
+    top, left = (height - tall) // 2, (width - wide) // 2
+    return top, left, top + tall, left + wide
+
+
 def resize(x: Tensor, size: tuple[int, int], bounds: tuple[float, float]) -> Tensor:
     """Centre crop to the aspect ratio of ``size`` = (height, width), then antialiased bicubic resize; dtype kept.
 
@@ -73,15 +87,12 @@ def resize(x: Tensor, size: tuple[int, int], bounds: tuple[float, float]) -> Ten
         size: the new height and width.
         bounds: values to clip at, which bicubic interpolation overshoots at edges.
     """
-    height, width = x.shape[-2:]
-    if (height, width) == size:
+    if x.shape[-2:] == size:
         return x
-    scale = min(height / size[0], width / size[1])
-    crop = (min(height, max(1, round(size[0] * scale))), min(width, max(1, round(size[1] * scale))))
-    top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
+    top, left, bottom, right = centre(x.shape[-2], x.shape[-1], size)
     out = x.new_empty(*x.shape[:2], *size)
     for start in range(0, len(x), _BLOCK):
-        part = x[start : start + _BLOCK, :, top : top + crop[0], left : left + crop[1]]
+        part = x[start : start + _BLOCK, :, top:bottom, left:right]
         part = torch.nn.functional.interpolate(
             part.float(), size=size, mode="bicubic", antialias=True, align_corners=False
         ).clamp_(*bounds)

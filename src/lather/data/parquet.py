@@ -85,7 +85,7 @@ def _is_bytes(kind: Any) -> bool:
 def _is_picture_struct(kind: Any) -> bool:
     import pyarrow.types as t
 
-    return t.is_struct(kind) and any(f.name == "bytes" and _is_bytes(f.type) for f in kind)
+    return t.is_struct(kind) and any(f.name == "bytes" and (_is_bytes(f.type) or t.is_null(f.type)) for f in kind)
 
 
 def _is_numeric(kind: Any) -> bool:

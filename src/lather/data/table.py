@@ -6,9 +6,9 @@ import csv
 import gzip
 import zlib
 from collections.abc import Iterator
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -48,13 +48,13 @@ def read_table(path: Path, request: Request) -> Samples:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _open(path: Path) -> IO[str]:
+def _open(path: Path) -> TextIOWrapper:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _read(file: IO[str], path: Path, request: Request) -> Samples:
+def _read(file: TextIOWrapper, path: Path, request: Request) -> Samples:
     first = file.readline()
     tabbed = path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
     separator = "\t" if tabbed else max(",;\t", key=first.count)
