@@ -16,10 +16,25 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lather import divergences as _divergences
-from lather import models as _models
-from lather import priors as _priors
-from lather.divergences import *  # noqa: F403
+from lather.divergences import (
+    DIVERGENCES,
+    MMD,
+    CramerWold,
+    DistanceCDF,
+    Divergence,
+    DivergenceSum,
+    Energy,
+    EppsPulley,
+    GaussianKernel,
+    IMQKernel,
+    Log,
+    RadiusCDF,
+    Sliced,
+    SliceStatistic,
+    Wasserstein1d,
+    Weighted,
+    make_divergence,
+)
 from lather.errors import (
     CapabilityError,
     ConfigError,
@@ -30,45 +45,147 @@ from lather.errors import (
     ShapeError,
     TrainingError,
 )
-from lather.models import *  # noqa: F403
-from lather.priors import *  # noqa: F403
+from lather.models import (
+    Autoencoder,
+    Bernoulli,
+    DecoderPenalty,
+    DiagonalGaussian,
+    FixedNoise,
+    FullCovariance,
+    Gaussian,
+    Laplace,
+    LatentNorm,
+    Likelihood,
+    LogTerm,
+    Match,
+    Objective,
+    Parts,
+    Point,
+    Posterior,
+    PosteriorKL,
+    Reconstruction,
+    Sphere,
+    SquaredError,
+    Step,
+    Term,
+    describe,
+    rebuild,
+)
+from lather.priors import (
+    PRIORS,
+    GaussianMixture,
+    Prior,
+    SphereUniform,
+    StandardNormal,
+    UniformCube,
+    UniformSphere,
+    make_prior,
+)
 
 if TYPE_CHECKING:
-    from lather.data import Dataset, load
-    from lather.pipeline import measure
-    from lather.train import Run, Settings, fit, open_run
-    from lather.train.assemble import assemble
+    from lather.audit import (
+        Report,
+    )
+    from lather.data import (
+        Dataset,
+        load,
+    )
+    from lather.pipeline import (
+        measure,
+    )
+    from lather.train import (
+        Run,
+        Settings,
+        fit,
+        open_run,
+    )
+    from lather.train.assemble import (
+        assemble,
+    )
 
 __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
     "Dataset": "lather.data",
-    "Run": "lather.train.run",
-    "Settings": "lather.train.settings",
+    "Report": "lather.audit",
+    "Run": "lather.train",
+    "Settings": "lather.train",
     "assemble": "lather.train.assemble",
-    "fit": "lather.train.fit",
+    "fit": "lather.train",
     "load": "lather.data",
     "measure": "lather.pipeline",
-    "open_run": "lather.train.run",
+    "open_run": "lather.train",
 }
 
-__all__ = sorted(
-    [
-        *_priors.__all__,
-        *_divergences.__all__,
-        *_models.__all__,
-        *_LATE,
-        "CapabilityError",
-        "ConfigError",
-        "DataError",
-        "LatherError",
-        "MissingExtraError",
-        "RunError",
-        "ShapeError",
-        "TrainingError",
-    ]
-)
+__all__ = [
+    "DIVERGENCES",
+    "MMD",
+    "PRIORS",
+    "Autoencoder",
+    "Bernoulli",
+    "CapabilityError",
+    "ConfigError",
+    "CramerWold",
+    "DataError",
+    "Dataset",
+    "DecoderPenalty",
+    "DiagonalGaussian",
+    "DistanceCDF",
+    "Divergence",
+    "DivergenceSum",
+    "Energy",
+    "EppsPulley",
+    "FixedNoise",
+    "FullCovariance",
+    "Gaussian",
+    "GaussianKernel",
+    "GaussianMixture",
+    "IMQKernel",
+    "Laplace",
+    "LatentNorm",
+    "LatherError",
+    "Likelihood",
+    "Log",
+    "LogTerm",
+    "Match",
+    "MissingExtraError",
+    "Objective",
+    "Parts",
+    "Point",
+    "Posterior",
+    "PosteriorKL",
+    "Prior",
+    "RadiusCDF",
+    "Reconstruction",
+    "Report",
+    "Run",
+    "RunError",
+    "Settings",
+    "ShapeError",
+    "SliceStatistic",
+    "Sliced",
+    "Sphere",
+    "SphereUniform",
+    "SquaredError",
+    "StandardNormal",
+    "Step",
+    "Term",
+    "TrainingError",
+    "UniformCube",
+    "UniformSphere",
+    "Wasserstein1d",
+    "Weighted",
+    "assemble",
+    "describe",
+    "fit",
+    "load",
+    "make_divergence",
+    "make_prior",
+    "measure",
+    "open_run",
+    "rebuild",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """Training: the loop, recipes, checkpoints and run directories."""
 
-from lather.train.fit import fit
+from lather.train.fitting import fit
 from lather.train.gather import gather_latents
 from lather.train.loop import Epoch
 from lather.train.run import Run, open_run, read_config

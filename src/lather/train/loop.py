@@ -110,6 +110,8 @@ def train(
         fabric.barrier()
 
     with Interrupts() as interrupts, Progress(steps, state.t, settings.epochs, show=progress and first) as bar:
+        if state.t == 0:
+            checkpoint()  # so that a run can be resumed from its first step on
         while state.epoch < settings.epochs and not _exhausted(state, settings):
             module.train()
             order = torch.randperm(n, generator=reseed(torch.Generator(), settings.seed, _ORDER, state.epoch))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from lather.errors import RunError
 
@@ -25,7 +26,7 @@ class TrainingState:
 
     model: nn.Module
     optimizer: Optimizer
-    average: nn.Module | None = None  #: exponential moving average of the weights
+    average: AveragedModel | None = None  #: exponential moving average of the weights
     best: dict[str, Tensor] = field(default_factory=dict)  #: weights of the best epoch, with early stopping
     epoch: int = 0
     batch: int = 0
@@ -39,11 +40,18 @@ class TrainingState:
         """The model whose weights count now: the average, where there is one."""
         return self.average if self.average is not None else self.model
 
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights under the model's own names; the model's weights where there is no average."""
+        if self.average is None:
+            return self.model.state_dict()
+        state = self.average.state_dict()
+        return {name.removeprefix("module."): t for name, t in state.items() if name.startswith("module.")}
+
     def remember_best(self, loss: float) -> None:
         """Note the validation loss after an epoch and, if it is the best so far, the weights."""
         if self.best_loss is None or loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, self.epoch
-            self.best = copy.deepcopy(self.kept.state_dict())
+            self.best = copy.deepcopy(self.averaged())
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors, by flat names."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lather.data import Dataset, load
 from lather.errors import ConfigError, RunError, ShapeError
@@ -85,7 +86,7 @@ def fit(
     with contextlib.ExitStack() as stack:
         if folder is not None:
             if fabric.global_rank == 0:
-                stack.enter_context(_claimed(folder, config, resume=resume))
+                config = stack.enter_context(_claimed(folder, config, resume=resume))
             fabric.barrier()
         elif resume:
             raise ConfigError("resume=True goes on with a run directory; name it with out=")
@@ -118,13 +119,7 @@ def fit(
             progress=progress,
             callbacks=callbacks,
         )
-        if state.average is not None:
-            model.load_state_dict(state.average.module.state_dict())
-        if settings.patience is not None and state.best:
-            best = state.best
-            if state.average is not None:
-                best = {n.removeprefix("module."): t for n, t in best.items() if n.startswith("module.")}
-            model.load_state_dict(best)
+        model.load_state_dict(state.best or state.averaged())
         if writes is not None:
             save_tensors(writes / "model.safetensors", model.state_dict())
         fabric.barrier()
@@ -177,8 +172,8 @@ def _config(model: Autoencoder, data: Dataset, settings: Settings, notes: Mappin
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[None]:
-    """Hold the run directory for this process; write or compare its configuration."""
+def _claimed(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dict[str, Any]]:
+    """Hold the run directory for this process; yield the configuration that is now in it."""
     from filelock import FileLock, Timeout
 
     if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -197,16 +192,15 @@ def _claimed(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[
         raise RunError(f"cannot write to {folder}: {error}") from error
     try:
         if resume:
-            _compare(folder, read_config(folder), config)
-        else:
-            write_json(folder / "config.json", config)
-        yield
+            config = _compare(folder, read_config(folder), config)
+        write_json(folder / "config.json", config)
+        yield config
     finally:
         lock.release()
 
 
-def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to resume with another model, other data or other settings."""
+def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The configuration to go on with; refuses another model, other data or other settings."""
     different = [f"model.{key}" for key in now["model"] if before["model"].get(key) != now["model"][key]]
     if before["data"].get("fingerprint") != now["data"]["fingerprint"]:
         different.append("data")
@@ -222,15 +216,12 @@ def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
             f"{folder} cannot be resumed with something else than it was started with: {'; '.join(different)}; "
             f"`lather train --resume {folder}` takes everything from the run itself"
         )
-    if new != old:
-        write_json(folder / "config.json", {**before, "training": new})
+    return {**before, "training": new}
 
 
-def _average(model: Autoencoder, settings: Settings) -> Any:
+def _average(model: Autoencoder, settings: Settings) -> AveragedModel | None:
     if settings.ema is None:
         return None
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema), use_buffers=False)
 
 

@@ -1,0 +1,71 @@
+"""``lather doctor``: what is installed, what it runs on, which data it finds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from typing import Any
+
+from lather.cli.tables import JSON
+
+__all__ = ["doctor"]
+
+_CORE = ("torch", "numpy", "scipy", "scikit-learn", "safetensors", "lightning-fabric", "cyclopts", "rich", "matplotlib")
+_OPTIONAL = {"pyarrow": "parquet", "h5py": "h5ad", "huggingface_hub": "hub", "tensorboard": "tensorboard"}
+
+
+def doctor(*, as_json: JSON = False) -> None:
+    """Say what this installation has: versions, optional parts, devices, and which named datasets are found."""
+    import torch
+
+    from lather import __version__
+    from lather.data import available
+
+    facts: dict[str, Any] = {
+        "lather": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _CORE},
+        "extras": {name: _version(name) for name in _OPTIONAL},
+        "devices": {
+            "cpu": {"cores": os.cpu_count(), "torch threads": torch.get_num_threads()},
+            "cuda": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+            "mps": torch.backends.mps.is_available(),
+        },
+        "LATHER_DATA": os.environ.get("LATHER_DATA"),
+        "data": [
+            {"name": row.name, "description": row.description, "found": row.found, "where": row.where}
+            for row in available()
+        ],
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    _print(facts)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]lather {facts['lather']}[/]  Python {facts['python']}  {facts['platform']}")
+    console.print("packages  " + "  ".join(f"{k} {v or 'MISSING'}" for k, v in facts["packages"].items()))
+    for name, version in facts["extras"].items():
+        state = version or f"not installed: pip install 'lather\\[{_OPTIONAL[name]}]'"
+        console.print(f"extra     {name}: {state}")
+    devices = facts["devices"]
+    console.print(f"cpu       {devices['cpu']['cores']} cores, {devices['cpu']['torch threads']} torch threads")
+    console.print(f"gpu       {', '.join(devices['cuda']) or ('Apple (mps)' if devices['mps'] else 'none')}")
+    console.print(f"data      LATHER_DATA={facts['LATHER_DATA'] or 'not set'}")
+    for row in facts["data"]:
+        mark = "[green]found[/]  " if row["found"] else "[yellow]missing[/]"
+        console.print(f"  {mark} {row['name']:<14} {row['where']}", markup=True)

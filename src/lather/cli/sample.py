@@ -1,0 +1,77 @@
+"""``lather sample``: new data from a trained run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from lather.cli.tables import JSON
+from lather.errors import ConfigError
+
+__all__ = ["sample"]
+
+
+def sample(
+    run: Path,
+    *,
+    n: Annotated[int, Parameter(alias="-n")] = 64,
+    prior: str | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    as_json: JSON = False,
+) -> None:
+    """Draw new data from a trained run.
+
+    Writes a picture of them (PNG grid) or, for features and for names ending in .npy or .npz, the numbers, in the
+    units of the original data.
+
+    Parameters
+    ----------
+    run
+        Run directory that `lather train` wrote.
+    n
+        How many.
+    prior
+        Draw latents from another prior than the run's own; `lather priors` lists them.
+    out
+        File to write: .png, .npy or .npz (default: RUN/generated.png, .npy for features).
+    seed
+        The same seed draws the same samples.
+    """
+    import numpy as np
+    import torch
+
+    from lather.audit.plots import image_grid
+    from lather.data import Scaling
+    from lather.files import atomically
+    from lather.priors import make_prior
+    from lather.train import open_run
+
+    if n < 1:
+        raise ConfigError(f"-n must be at least 1, got {n}")
+    trained = open_run(run)
+    image = trained.config["data"]["kind"] == "image"
+    path = out if out is not None else run / ("generated.png" if image else "generated.npy")
+    if path.suffix not in ((".png", ".npy", ".npz") if image else (".npy", ".npz")):
+        kinds = ".png, .npy or .npz" if image else ".npy or .npz"
+        raise ConfigError(f"samples of this run can be written as {kinds}, not as {path.name!r}")
+    law = None if prior is None else make_prior(prior, trained.model.prior.d)
+    x = trained.model.generate(n, prior=law, generator=torch.Generator().manual_seed(seed)).cpu()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png":
+        with atomically(path) as temporary:
+            image_grid(x).savefig(temporary, format="png", dpi=150)
+    else:
+        values = Scaling.from_dict(trained.config["data"]["scaling"]).undo(x).numpy()
+        with atomically(path) as temporary, open(temporary, "wb") as handle:
+            if path.suffix == ".npy":
+                np.save(handle, values, allow_pickle=False)
+            else:
+                np.savez_compressed(handle, x=values)
+    if as_json:
+        print(json.dumps({"file": str(path), "n": n, "shape": list(x.shape[1:])}))
+    else:
+        print(f"{n} samples → {path}")

@@ -1,0 +1,131 @@
+"""After training: encode held-out data, measure, draw, and leave everything in the run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lather.audit import Features, Report, measure_run
+from lather.data import Dataset, load
+from lather.errors import RunError
+from lather.models import Autoencoder
+from lather.models.kl import PosteriorKL
+from lather.models.reconstruction import Reconstruction
+from lather.train import Run, open_run
+from lather.train.checkpoint import save_tensors
+from lather.train.seeds import reseed
+
+__all__ = ["measure", "reload_data"]
+
+_LATENTS = 6  # stream of random numbers for posterior draws
+
+
+def reload_data(config: dict[str, Any]) -> Dataset:
+    """The data that a run was trained on, read again from where they were.
+
+    Raises:
+        RunError: the run was trained on an array, or the data have changed since.
+    """
+    recorded = config["data"]
+    how = recorded.get("load")
+    if not isinstance(how, dict) or "source" not in how:
+        raise RunError("this run was trained on data given as an array, which it did not keep; give the data again")
+    data = load(**how)
+    if data.fingerprint() != recorded.get("fingerprint"):
+        raise RunError(
+            f"the data at {how['source']} are not those the run was trained on: their fingerprint has changed"
+        )
+    return data
+
+
+def measure(
+    run: Run | str | Path, data: Dataset | None = None, *, features: Features | None = None, seed: int = 0
+) -> Report:
+    """Measure a finished run on its held-out test data.
+
+    In a run directory it leaves ``latents.safetensors``, ``report.json``, ``report.npz``, ``report.html`` and the
+    pictures ``samples.png``, ``reconstructions.png``, ``losses.png``, ``latent_map.png``, ``radius.png``.
+
+    Args:
+        run: a run or its directory.
+        data: the data it was trained on; read again from where they were if not given.
+        features: what image sets are compared by, see :mod:`lather.audit.features`.
+        seed: of every random choice.
+
+    Raises:
+        RunError: the run or its data cannot be read.
+        DataError: too few held-out data to measure anything.
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    data = reload_data(run.config) if data is None else data
+    model, test = run.model.eval(), data.test
+    device = next(model.parameters()).device
+    dtype = next(model.parameters()).dtype
+    x = test.batch(None, device).to(dtype)
+    mean, std = model.latents(x)
+    generator = reseed(torch.Generator(device=device), seed, _LATENTS)
+    z = mean + std * torch.randn(mean.shape, generator=generator, device=device, dtype=dtype)
+
+    def decode(latents: Tensor) -> Tensor:
+        return model.decode(latents.to(device, dtype)).mean
+
+    report = measure_run(
+        z,
+        model.prior,
+        held_out=x,
+        decode=decode,
+        means=mean if model.posterior.random else None,
+        labels=test.labels,
+        label_names=data.classes or (),
+        elbo=_elbo(model, x, generator),
+        features=features,
+        context=_context(run, data),
+        seed=seed,
+    )
+    if run.path is not None:
+        tensors = {"z": z, "mean": mean, "std": std}
+        if test.labels is not None:
+            tensors["labels"] = test.labels
+        save_tensors(run.path / "latents.safetensors", tensors, {"split": "test"})
+        report.save(run.path)
+        _draw(report, run)
+    return report
+
+
+@torch.no_grad()
+def _elbo(model: Autoencoder, x: Tensor, generator: torch.Generator, draws: int = 4) -> float | None:
+    """Evidence lower bound in nats per datum, or ``None`` where the model defines none."""
+    if not (model.likelihood.normalised and model.posterior.density and model.prior.euclidean):
+        return None
+    total = 0.0
+    for part in x.split(512):
+        for _ in range(draws):
+            step = model.step(part, generator=generator)
+            loss = Reconstruction()(step) + PosteriorKL()(step)
+            total += loss.item() * len(part) / draws
+    return -total / len(x)
+
+
+def _context(run: Run, data: Dataset) -> dict[str, Any]:
+    config = run.config
+    last = [row for row in run.metrics if row["split"] == "validation"][-1:]
+    return {
+        "data": data.name,
+        "source": data.source,
+        "split": f"test, {len(data.test)} samples",
+        "recipe": config.get("recipe", {}).get("name"),
+        "objective": config["model"]["algebra"],
+        "epochs": last[0]["epoch"] if last else None,
+        "seconds": last[0]["seconds"] if last else None,
+        "lather": config["lather"],
+    }
+
+
+def _draw(report: Report, run: Run) -> None:
+    from lather.audit.plots import save_plots
+
+    assert run.path is not None
+    save_plots(report, run.metrics, run.path)
