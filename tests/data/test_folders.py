@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from datafiles import mnist_like, write_picture
 
 from lather.data.folder import read_path, split_of
 from lather.data.samples import Request
 from lather.errors import ConfigError, DataError
-
-
-def idx(path: Path, x: np.ndarray) -> None:
-    data = bytes([0, 0, 8, x.ndim]) + struct.pack(f">{x.ndim}I", *x.shape) + x.astype("u1").tobytes()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-
-
-def mnist_like(folder: Path, ending: str = "") -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, n in (("train", 20), ("t10k", 8)):
-        idx(folder / f"{name}-images-idx3-ubyte{ending}", np.arange(n * 16).reshape(n, 4, 4) % 200)
-        idx(folder / f"{name}-labels-idx1-ubyte{ending}", np.arange(n) % 10)
-
-
-def picture(path: Path, level: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((4, 4), level, np.uint8)).save(path)
 
 
 def lengths(path: Path, **settings: object) -> dict[str, int]:
@@ -95,23 +76,23 @@ def test_csv_pair(tmp_path: Path) -> None:
 def test_picture_folders(tmp_path: Path) -> None:
     for split, n in (("train", 4), ("valid", 2), ("test", 3)):
         for i in range(n):
-            picture(tmp_path / "split" / split / f"c{i % 2}" / f"{i}.png")
+            write_picture(tmp_path / "split" / split / f"c{i % 2}" / f"{i}.png")
     sets = read_path(tmp_path / "split", Request())
     assert {k: len(s.x) for k, s in sets.items()} == {"train": 4, "validation": 2, "test": 3}
     assert list(sets["train"].labels) == ["c0", "c0", "c1", "c1"]  # type: ignore[arg-type]
     for i in range(12):
-        picture(tmp_path / "flat" / f"{i}.png", i)
+        write_picture(tmp_path / "flat" / f"{i}.png", i)
     (tmp_path / "flat" / "list.csv").write_text("a\n1\n")
     flat = read_path(tmp_path / "flat", Request())["all"]
     assert flat.labels is None
     np.testing.assert_array_equal(flat.x[:, 0, 0, 0], np.arange(12))
-    picture(tmp_path / "one" / "only" / "a.png")
+    write_picture(tmp_path / "one" / "only" / "a.png")
     assert read_path(tmp_path / "one", Request())["all"].labels is None
 
 
 def test_limit_of_a_folder_decodes_no_more(tmp_path: Path) -> None:
     for i in range(9):
-        picture(tmp_path / f"{i}.png", i)
+        write_picture(tmp_path / f"{i}.png", i)
     kept = Request(limit=3, seed=1).rows(9)
     assert kept is not None
     for i in set(range(9)) - set(kept.tolist()):
@@ -127,7 +108,7 @@ def test_errors_say_what_would_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(b"\x80\x04.")
     with pytest.raises(DataError, match="unknown ending"):
         read_path(tmp_path / "a.pkl", Request())
-    picture(tmp_path / "a.png")
+    write_picture(tmp_path / "a.png")
     with pytest.raises(DataError, match="one picture; give the folder"):
         read_path(tmp_path / "a.png", Request())
     mnist_like(tmp_path / "m")
@@ -135,8 +116,8 @@ def test_errors_say_what_would_be_read(tmp_path: Path) -> None:
         read_path(tmp_path / "m" / "train-labels-idx1-ubyte", Request())
     with pytest.raises(ConfigError, match=r"key= means nothing for .* \(IDX\), only for h5ad, npz"):
         read_path(tmp_path / "m", Request(key="x"))
-    picture(tmp_path / "p" / "train" / "a.png")
-    picture(tmp_path / "p" / "training" / "a.png")
+    write_picture(tmp_path / "p" / "train" / "a.png")
+    write_picture(tmp_path / "p" / "training" / "a.png")
     with pytest.raises(DataError, match="two of which mean the same split"):
         read_path(tmp_path / "p", Request())
 

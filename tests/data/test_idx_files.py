@@ -9,18 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datafiles import CODES, idx_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lather.data.idx import read_idx
 from lather.errors import DataError
-
-CODES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
-
-
-def idx_bytes(x: np.ndarray, code: str = "u1") -> bytes:
-    header = bytes([0, 0, CODES[code], x.ndim]) + struct.pack(f">{x.ndim}I", *x.shape)
-    return header + x.astype(code).tobytes()
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.test_folders import mnist_like
+from datafiles import encoded, gradient, mnist_like
+from PIL import Image
 
 from lather.data import available, load
 from lather.data.named import NAMED
@@ -65,13 +66,9 @@ def test_absent_says_which_files_to_put_where(bare: Path) -> None:
 
 def test_files_put_where_the_message_says_are_found(bare: Path) -> None:
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    from tests.data.test_pictures import encoded, gradient
-
     for file in NAMED["fashion-mnist"].files:
         path = bare / "data" / "fashion-mnist" / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        from PIL import Image
-
         rows = [{"bytes": encoded(Image.fromarray(gradient(28, 28) + i)), "path": None} for i in range(20)]
         pq.write_table(pa.table({"image": rows, "label": [i % 10 for i in range(20)]}), path)
     data = load("fashion-mnist", validation=5)
@@ -117,9 +114,6 @@ def test_failing_fetch_keeps_the_reason(bare: Path, monkeypatch: pytest.MonkeyPa
 
 def test_fetch_goes_on_after_being_cut_off(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    from PIL import Image
-    from tests.data.test_pictures import encoded, gradient
-
     asked: list[str] = []
 
     def download(repository: str, file: str, *, repo_type: str, local_dir: str) -> str:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from datafiles import npy_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lather.data.arrays import read_npy, read_npz
 from lather.data.samples import Request
 from lather.errors import DataError
-
-
-def npy_bytes(x: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, x)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize(

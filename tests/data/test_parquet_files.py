@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from datafiles import encoded
 from PIL import Image
 
 from lather.data.parquet import read_parquet
@@ -20,9 +20,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 
 def png(level: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.full((4, 5), level, np.uint8)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(Image.fromarray(np.full((4, 5), level, np.uint8)))
 
 
 def write(path: Path, columns: dict[str, object], metadata: dict[bytes, bytes] | None = None, group: int = 3) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datafiles import encoded, gradient
 from PIL import Image
 
 from lather.data import load
@@ -17,18 +18,8 @@ from lather.data.samples import Request
 from lather.errors import DataError
 
 
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
 def pictures(*data: bytes) -> list[Picture]:
     return [Picture(f"picture {i}", d) for i, d in enumerate(data)]
-
-
-def gradient(height: int = 6, width: int = 9) -> np.ndarray:
-    return (np.arange(height * width).reshape(height, width) * 4).astype(np.uint8)
 
 
 def test_grey_stays_grey_and_one_coloured_picture_makes_all_rgb() -> None:
