@@ -30,7 +30,11 @@ __all__ = ["Interval", "SamplingGap", "sampling_gap"]
 CHUNK = 256  #: images decoded at a time
 
 _SCORES = {"frechet": frechet_distance, "kernel": kernel_distance}
-_STEPS = {"decoder": ("reconstruction", "real"), "noise": ("posterior", "reconstruction"), "gap": ("prior", "posterior")}
+_STEPS = {
+    "decoder": ("reconstruction", "real"),
+    "noise": ("posterior", "reconstruction"),
+    "gap": ("prior", "posterior"),
+}
 
 
 class Interval(NamedTuple):

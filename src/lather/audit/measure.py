@@ -101,7 +101,7 @@ def _check_beside(latents: Tensor, held_out: Tensor | None, means: Tensor | None
     n = len(latents)
     for name, tensor in (("held_out", held_out), ("means", means), ("labels", labels)):
         if tensor is not None and len(tensor) != n:
-            raise ShapeError(f"{name} has {len(tensor)} samples but there are {n} latents; they go together, row by row")
+            raise ShapeError(f"{name} has {len(tensor)} samples, latents {n}; they go together, row by row")
     if means is not None and means.shape != latents.shape:
         raise ShapeError(f"means have shape {tuple(means.shape)}, latents {tuple(latents.shape)}; they must agree")
     for name, tensor in (("held_out", held_out), ("means", means)):

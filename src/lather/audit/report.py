@@ -76,6 +76,8 @@ class Report:
         count = f"{size:short}".removeprefix("≈ ")
         if row.verdict == "green":
             return f"The latents follow the prior closely: it takes about {count} samples to see a difference."
+        if row.verdict == "amber":
+            return f"The latents come near the prior, but about {count} samples tell them apart ({row.title})."
         return f"The latents do not follow the prior: about {count} samples show it ({row.title})."
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class Report:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with atomically(folder / "report.npz") as temporary, open(temporary, "wb") as handle:
-            np.savez_compressed(handle, **self.arrays)
+            np.savez_compressed(handle, **self.arrays)  # type: ignore[arg-type]  # names never clash with options
         write_json(folder / "report.json", self.to_dict())
         with atomically(folder / "report.html") as temporary:
             temporary.write_text(render(self), encoding="utf-8")

@@ -51,5 +51,5 @@ class DetectionSize:
 def _spaced(x: float) -> str:
     """``x`` rounded to three figures, thousands set apart by a narrow space."""
     if x >= 1000:
-        x = round(x, 2 - int(math.floor(math.log10(x))))
+        x = round(x, 2 - math.floor(math.log10(x)))
     return f"{round(x):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

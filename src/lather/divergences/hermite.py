@@ -209,8 +209,7 @@ class _PairSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, order: int) -> Tensor:
-        n, d = z.shape
-        norms = z.square().sum(1)
+        n, norms = len(z), z.square().sum(1)
         total = torch.zeros((), dtype=torch.float64, device="cpu" if z.device.type == "mps" else z.device)
         gradient = torch.zeros_like(z)
         for i in range(0, n, _BLOCK):
