@@ -95,22 +95,23 @@ class ConvDecoder(Decoder):
         levels = resolutions(self.returns, self.reads, "conv")
         channels = widths(width, len(levels))
         _check(hidden)
-        self.body = nn.Sequential()
+        self.stem = nn.Sequential()
         if len(self.reads) == 1:
-            self.body.append(nn.Linear(self.reads[0], hidden)).append(nn.SiLU())
-            self.body.append(nn.Linear(hidden, channels[-1] * math.prod(levels[-1])))
-            self.body.append(nn.Unflatten(1, (channels[-1], *levels[-1])))
+            self.stem.append(nn.Linear(self.reads[0], hidden)).append(nn.SiLU())
+            self.stem.append(nn.Linear(hidden, channels[-1] * math.prod(levels[-1])))
+            self.stem.append(nn.Unflatten(1, (channels[-1], *levels[-1])))
         else:
-            self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
-        self.body.append(nn.SiLU())
+            self.stem.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
+        self.stem.append(nn.SiLU())
+        self.body = nn.Sequential()
         for level in range(len(levels) - 1, 1, -1):
             self.body.append(up(channels[level], channels[level - 1], levels[level], levels[level - 1]))
             self.body.append(nn.SiLU())
-        start_silu(self.body)
+        start_silu(self)
         self.body.append(output(channels, self.returns[0], levels))
 
     def net(self, x: Tensor) -> Tensor:
-        return self.body(x).contiguous()
+        return self.body(self.stem(x).contiguous(memory_format=torch.channels_last)).contiguous()
 
 
 def _check(hidden: int) -> None:

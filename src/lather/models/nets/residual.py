@@ -111,12 +111,13 @@ class ResidualDecoder(Decoder):
         levels = resolutions(self.returns, self.reads, "residual")
         channels = widths(width, len(levels))
         start = _start(blocks, len(levels))
-        self.body = nn.Sequential()
+        self.stem = nn.Sequential()
         if len(self.reads) == 1:
-            self.body.append(nn.Linear(self.reads[0], channels[-1] * math.prod(levels[-1])))
-            self.body.append(nn.Unflatten(1, (channels[-1], *levels[-1])))
+            self.stem.append(nn.Linear(self.reads[0], channels[-1] * math.prod(levels[-1])))
+            self.stem.append(nn.Unflatten(1, (channels[-1], *levels[-1])))
         else:
-            self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
+            self.stem.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
+        self.body = nn.Sequential()
         for level in range(len(levels) - 1, 0, -1):
             self.body.extend(_Block(channels[level], start) for _ in range(blocks))
             if level > 1:
@@ -127,7 +128,7 @@ class ResidualDecoder(Decoder):
         self.body.append(output(channels, self.returns[0], levels))
 
     def net(self, x: Tensor) -> Tensor:
-        return self.body(x).contiguous()
+        return self.body(self.stem(x).contiguous(memory_format=torch.channels_last)).contiguous()
 
 
 def _norm(channels: int) -> nn.GroupNorm:
