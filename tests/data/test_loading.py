@@ -45,6 +45,11 @@ def test_channel_axis_is_found(x: object, shape: tuple[int, ...]) -> None:
     )
 
 
+def test_small_images_have_one_or_three_channels() -> None:
+    assert load(RNG.random((20, 1, 4, 4))).shape == (1, 4, 4)
+    assert load(RNG.random((20, 2, 2, 3))).shape == (3, 2, 2)
+
+
 def test_ambiguous_channels_must_be_said() -> None:
     x = RNG.integers(0, 256, (20, 3, 9, 3), dtype=np.uint8)
     with pytest.raises(ShapeError, match=r"channel_order='first'.*'last'.*--channel-order"):
@@ -178,6 +183,8 @@ def test_labels_follow_their_samples() -> None:
         (np.arange(39), r"40 samples, but labels of shape \(39,\)"),
         (np.linspace(0, 1, 40), "labels are fractions"),
         (np.full(40, 1j), "labels of type complex128"),
+        (np.full(40, 1e300), r"label of 1e\+300"),
+        (np.full(40, 2**63, dtype=np.uint64), "class numbers"),
     ],
 )
 def test_wrong_labels(labels: np.ndarray, says: str) -> None:
@@ -199,6 +206,8 @@ def test_wrong_labels(labels: np.ndarray, says: str) -> None:
         (BYTES[:1], "has 1 sample;"),
         (BYTES[:3], "3 samples; after 1 for test and 1 for validation, 1 would be left"),
         (np.array([["a"]] * 9), "values of type <U1"),
+        (np.ma.masked_equal(np.arange(40).reshape(20, 2), 7), "masked"),
+        (torch.eye(20).to_sparse(), "to_dense"),
         (TABLE + 1j, "values of type complex128"),
     ],
 )
@@ -261,6 +270,9 @@ def test_sizes_of_splits() -> None:
             load(BYTES, validation=wrong)
     with pytest.raises(DataError, match="hold out fewer"):
         load(BYTES, validation=39)
+    assert len(load(BYTES, validation="7").validation) == 7
+    with pytest.raises(DataError, match="does not exist"):
+        load(BYTES, validation="seven")
 
 
 def test_limit_and_settings() -> None:
@@ -296,6 +308,9 @@ def test_paths_as_splits(tmp_path: Path) -> None:
         load(tmp_path / "train.csv", columns=["a", "b"], test=3)
     with pytest.raises(DataError, match=r"not an existing file or folder or a known name \(digits, mnist"):
         load("minst")
+    for nowhere in ("", "a" * 5000, "a\0b", "~nobody/x"):
+        with pytest.raises(DataError, match="not an existing file or folder"):
+            load(nowhere)
 
 
 def test_train_and_test_images_are_read_in_one_range(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from lather.errors import DataError
 
 __all__ = ["encode", "natural"]
 
+_HIGHEST = 2**31 - 1
+
 
 def natural(text: str) -> list[tuple[int, int, str]]:
     """Sort key in which ``img2`` comes before ``img10``.
@@ -79,4 +81,8 @@ def _checked(samples: Samples) -> np.ndarray | None:
         y = np.where(missing, -1, y)
     elif y.dtype.kind not in "bui":
         raise DataError(f"{samples.origin}: labels of type {y.dtype}; give whole numbers or text")
+    if y.max() > _HIGHEST:
+        raise DataError(
+            f"{samples.origin}: a label of {y.max():g}; labels are class numbers from 0: number the classes"
+        )
     return np.maximum(y.astype(np.int64), -1)

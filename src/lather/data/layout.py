@@ -13,7 +13,7 @@ from lather.errors import ShapeError
 
 __all__ = ["arrange", "centre", "recolour", "resize"]
 
-_FEW = 4  # at most so many channels are taken for channels without being told
+_LIKELY = ((1, 3), (2, 4))  # lengths of an axis taken for channels without being told, the likelier first
 _BLOCK = 1024  # images converted to float together
 
 
@@ -28,8 +28,8 @@ def arrange(
 
     * (n, F) are features, unless ``shape=(C, H, W)`` says that each row is a flattened image.
     * (n, H, W) are greyscale images.
-    * Of four axes, the one of length 1 to 4 is the channel axis, second or last; where both are, or neither,
-      ``channel_order`` must say ``"first"`` or ``"last"``.
+    * Of four axes, the second or the last counts channels: the one of length 1 or 3, else the one of length 2 or 4.
+      Where both are, or neither, ``channel_order`` must say ``"first"`` or ``"last"``.
 
     Raises:
         ShapeError: none of these, or ambiguous.
@@ -55,14 +55,18 @@ def arrange(
             "reshape the array so that the first axis counts the samples"
         )
     if channel_order is None:
-        first, last = x.shape[1] <= _FEW, x.shape[3] <= _FEW
+        first, last = (_rank(x.shape[axis]) for axis in (1, 3))
         if first == last:
             raise ShapeError(
                 f"{origin} has shape {x.shape}, and which axis holds the channels is not clear; say channel_order="
                 "'first' for (n, C, H, W) or 'last' for (n, H, W, C) (--channel-order)"
             )
-        channel_order = "first" if first else "last"
+        channel_order = "first" if first < last else "last"
     return x if channel_order == "first" else np.moveaxis(x, 3, 1)
+
+
+def _rank(length: int) -> int:
+    return next((i for i, lengths in enumerate(_LIKELY) if length in lengths), len(_LIKELY))
 
 
 def centre(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:

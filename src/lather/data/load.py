@@ -91,9 +91,9 @@ def load(
     name, described, sets, known_range = _read(source, request)
     value_range = known_range if value_range is None else value_range
     sizes: dict[str, float | int | None] = {}
-    for split, asked in (("test", test), ("validation", validation)):
-        if isinstance(asked, (str, Path)):
-            sets[split] = _whole(read_path(Path(asked), request), asked)
+    for split, asked in (("test", _number(test)), ("validation", _number(validation))):
+        if isinstance(asked, Path):
+            sets[split] = _whole(read_path(asked.expanduser(), request), asked)
             described += f"; {split} set: {asked}"
         elif asked is not None and split in sets:
             raise ConfigError(
@@ -122,14 +122,7 @@ def load(
     if kind == "image":
         if standardize:
             raise ConfigError("standardize=True is for features; images are always read as [0, 1]")
-        tensors, scaling = store_images(
-            arrays, [s.origin for s in found], value_range=value_range, decoded=found[0].decoded
-        )
-        bounds = (float(scaling.offset), float(scaling.offset + scaling.scale))
-        tensors = [recolour(x, channels, found[0].origin) for x in tensors]
-        tensors = [x if request.image_size is None else resize(x, request.image_size, bounds) for x in tensors]
-        if binarize:
-            tensors, scaling = [(scaling(x) >= 0.5).to(torch.uint8) for x in tensors], Scaling()
+        tensors, scaling = _images(found, arrays, value_range, request, binarize)
     else:
         wrong = {
             "image_size": image_size,
@@ -165,6 +158,25 @@ def load(
     )
 
 
+def _images(
+    sets: Sequence[Samples],
+    arrays: Sequence[np.ndarray],
+    value_range: tuple[float, float] | None,
+    request: Request,
+    binarize: bool,
+) -> tuple[list[Tensor], Scaling]:
+    """Image tensors as they are kept, in the asked number of channels and size, and their way to [0, 1]."""
+    origins = [s.origin for s in sets]
+    tensors, scaling = store_images(arrays, origins, value_range=value_range, decoded=sets[0].decoded)
+    tensors = [recolour(x, request.channels, origins[0]) for x in tensors]
+    if request.image_size is not None:
+        bounds = (float(scaling.offset), float(scaling.offset + scaling.scale))
+        tensors = [resize(x, request.image_size, bounds) for x in tensors]
+    if binarize:
+        return [(scaling(x) >= 0.5).to(torch.uint8) for x in tensors], Scaling()
+    return tensors, scaling
+
+
 def _read(source: Source, request: Request) -> tuple[str, str, dict[str, Samples], tuple[float, float] | None]:
     """Name, description, sets, and the range of values where it is known."""
     known = known_name(source) if isinstance(source, str) else None
@@ -173,10 +185,12 @@ def _read(source: Source, request: Request) -> tuple[str, str, dict[str, Samples
         return known, f"{NAMED[known].title}, {where}", sets, NAMED[known].value_range
     if isinstance(source, (str, Path)):
         path = Path(source).expanduser()
-        if not path.exists():
+        if not str(source) or not _exists(path):
             near = f" or a known name ({', '.join(NAMED)})" if path.parent == Path(".") else ""
-            raise DataError(f"{source!s} is not an existing file or folder{near}; check the spelling")
+            raise DataError(f"{str(source)[:200]!r} is not an existing file or folder{near}; check the spelling")
         return path.name.partition(".")[0] or path.resolve().name, str(path), read_path(path, request), None
+    if isinstance(source, tuple) and len(source) != 2:
+        raise ConfigError(f"a tuple of {len(source)}: give a pair (samples, labels), or the samples alone")
     values, labels = source if isinstance(source, tuple) else (source, None)
     x, y = _array(values), None if labels is None else _array(labels)
     check_settings("array", "an array", request)
@@ -186,10 +200,21 @@ def _read(source: Source, request: Request) -> tuple[str, str, dict[str, Samples
     return "array", f"an array of shape {tuple(x.shape)}", {"all": Samples(x, "the array", y)}, None
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no permission on the way, a name too long, a zero byte
+        return False
+
+
 def _array(values: Tensor | np.ndarray) -> np.ndarray:
     if isinstance(values, Tensor):
+        if values.layout is not torch.strided:
+            raise DataError(f"a tensor of layout {values.layout}; make it dense: tensor.to_dense()")
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    if np.ma.is_masked(values):
+        raise DataError("a masked array with masked values; fill them, or leave these samples out")
     return np.asarray(values)
 
 
@@ -230,6 +255,16 @@ def _cut(
     cut: dict[str, Part] = {s: (x[i], None if y is None else y[i]) for s, i in index.items()}
     sentence = " and ".join(f"{size} for {split}" for split, size in held_out.items())
     return {**parts, **cut}, f"{sentence} cut from {len(x)} at random (seed {seed})"
+
+
+def _number(asked: float | int | str | Path | None) -> float | int | Path | None:
+    """A split as a command line may give it: a number written as text is a number, other text a path."""
+    if not isinstance(asked, str):
+        return asked
+    try:
+        return int(asked) if asked.isdigit() else float(asked)
+    except ValueError:
+        return Path(asked)
 
 
 def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
