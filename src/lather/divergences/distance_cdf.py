@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Gamma
 
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import EmpiricalLaw, Law
 from lather.divergences.pairwise import pair_sum
 from lather.divergences.radius_cdf import quantile_gap
+from lather.divergences.tabulated_law import TabulatedLaw, moving_range
 from lather.priors.base import Prior
 
 __all__ = ["DistanceCDF"]
 
-_SORTED_PAIRS = 2**20  # above this many pairs (n > 1448) ranks are counted, not sorted
+_SORTED_PAIRS = 2**17  # above this many pairs (n > 512) ranks are counted, not sorted
 _BINS = 2**16
 
 
@@ -28,11 +31,11 @@ class DistanceCDF(Divergence):
     they lie to each other: use it with :class:`~lather.divergences.radius_cdf.RadiusCDF`, equally weighted. Never
     negative; its expectation under the prior is of order 1/n, not 0. Not multiplied by m.
 
-    Up to 2²⁰ pairs the distances are held and sorted. Beyond, a first pass counts them in 2¹⁶ bins over the range
-    where F moves (all but 10⁻⁸ of its mass on either side), and a second one takes value and gradient with the
-    bin's middle rank: deterministic, memory O(n d), each plotting position right to half a bin's share.
+    Up to 2¹⁷ pairs (n = 512) the distances are held and sorted. Beyond, a first pass counts them in 2¹⁶ bins over
+    the range where F moves (all but 10⁻⁸ of its mass on either side), and a second one takes value and gradient
+    with the bin's middle rank: deterministic, memory O(n d), each plotting position right to half a bin's share.
 
-    Where the prior does not know the law, it is that of up to 2²⁰ distances among n of its draws, interpolated.
+    Where the prior does not know the law, it is that of up to 2¹⁷ distances among n of its draws, interpolated.
 
     Reference:
         Duda (2018), Gaussian AutoEncoder, arXiv:1811.04751.
@@ -50,9 +53,7 @@ class DistanceCDF(Divergence):
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         n = len(z)
-        law: Law | None = prior.squared_distance()
-        if law is None:
-            law = EmpiricalLaw(_reference_distances(prior.sample(n, generator=generator).to(z)))
+        law = _law(prior, n, z, generator)
         if n * (n - 1) // 2 <= _SORTED_PAIRS:
             return quantile_gap(_pair_distances(z).sort().values.double(), law).to(z.dtype)
         return _counted_gap(z, law).to(z.dtype)
@@ -62,6 +63,22 @@ class DistanceCDF(Divergence):
 
     def biased(self) -> Divergence:
         return self
+
+
+def _law(prior: Prior, n: int, z: Tensor, generator: torch.Generator | None) -> Law:
+    if prior.standard:
+        return _normal_law(prior.d, z.device)
+    known = prior.squared_distance()
+    if known is not None:
+        return TabulatedLaw(known, z.device)
+    return EmpiricalLaw(_reference_distances(prior.sample(n, generator=generator).to(z)))
+
+
+@functools.lru_cache(maxsize=16)
+def _normal_law(d: int, device: torch.device) -> Law:
+    """Law of ‖z − z′‖² under N(0, I_d)."""
+    like = torch.zeros((), dtype=torch.float64, device=device)
+    return TabulatedLaw(Gamma(like + d / 2, like + 0.25, validate_args=False), device)
 
 
 def _pair_distances(x: Tensor) -> Tensor:
@@ -81,37 +98,25 @@ def _reference_distances(y: Tensor) -> Tensor:
 
 
 def _counted_gap(z: Tensor, law: Law) -> Tensor:
-    low, high = _moving_range(law, z)
+    low, high = moving_range(law, z.device, 1e-8)
     counts = _Counts(low, high, z.device)
     pair_sum(z.detach(), counts)
     m = len(z) * (len(z) - 1) / 2
     middle = (counts.total.cumsum(0) - 0.5 * counts.total) / m
     with torch.enable_grad():
         centre = low + (torch.arange(_BINS, dtype=torch.float64, device=z.device) + 0.5) * (high - low) / _BINS
-        gap = (law.cdf(centre.requires_grad_()) - middle).square()
+        f = law.cdf(centre.requires_grad_())
+        gap = (f - middle).square()
         (slope,) = torch.autograd.grad(gap.sum(), centre)
-    return pair_sum(z, _Lookup(low, high, gap.detach(), slope.to(z.dtype))) / m
-
-
-def _moving_range(law: Law, like: Tensor) -> tuple[float, float]:
-    """Where F goes from 10⁻⁸ to 1 − 10⁻⁸, by doubling and bisection."""
-
-    def crossing(level: float) -> float:
-        low, high = 0.0, 1.0
-        while float(law.cdf(torch.full((1,), high, dtype=torch.float64, device=like.device))) < level:
-            low, high = high, 2 * high
-        for _ in range(50):
-            middle = (low + high) / 2
-            below = float(law.cdf(torch.full((1,), middle, dtype=torch.float64, device=like.device))) < level
-            low, high = (middle, high) if below else (low, middle)
-        return high
-
-    return crossing(1e-8), crossing(1 - 1e-8)
+    width = counts.total / m - torch.gradient(f.detach())[0]
+    gap = gap.detach() + width.square() / 12  # ranks within a bin are spread evenly
+    alarm = 0.0 * z.detach().sum()  # NaN if there is one in z, which the bins would hide
+    return pair_sum(z, _Lookup(low, high, gap, slope.to(z.dtype))) / m + alarm
 
 
 def _bins(distances: Tensor, low: float, high: float) -> Tensor:
     """Bin of each distance, 0 … 2¹⁶ − 1; those beyond the range go to the outermost bins."""
-    return distances.sub_(low).mul_(_BINS / (high - low)).clamp_(0, _BINS - 1).long()
+    return distances.sub_(low).mul_(_BINS / (high - low)).nan_to_num_(0.0).clamp_(0, _BINS - 1).long()
 
 
 class _Counts:

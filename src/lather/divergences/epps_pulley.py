@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
+from lather.divergences.first_order import first_order
 from lather.divergences.sliced import SliceStatistic
 from lather.errors import ConfigError
 
@@ -136,11 +137,10 @@ class _CharacteristicDistance(Function):
                     total.add_(a[:, j : j + 1]).mul_(rotation)
                 gradients.append(total.imag * (-2 / n))
         if gradients:
-            ctx.save_for_backward(torch.cat(gradients))
+            ctx.save_for_backward(x, torch.cat(gradients))
         return torch.cat(values)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grad[:, None].to(gradient.dtype), None, None, None, None, None
+        x, gradient = ctx.saved_tensors
+        return first_order(gradient * grad[:, None].to(gradient.dtype), x), None, None, None, None, None

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
+from lather.divergences.first_order import first_order
 from lather.divergences.profiles import Profile
-from lather.errors import CapabilityError
 
 __all__ = ["cross_sum", "pair_sum"]
 
@@ -60,29 +60,13 @@ class _PairSum(Function):
     def forward(ctx: Any, x: Tensor, y: Tensor | None, profile: Profile) -> Tensor:
         total, gradient = _sweep(x.detach(), y, profile, ctx.needs_input_grad[0])
         if gradient is not None:
-            ctx.save_for_backward(gradient)
+            ctx.save_for_backward(x, gradient)
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return _Scale.apply(grad, gradient), None, None
-
-
-class _Scale(Function):
-    """grad · gradient, which refuses to be differentiated again instead of being silently wrong."""
-
-    @staticmethod
-    def forward(ctx: Any, grad: Tensor, gradient: Tensor) -> Tensor:
-        return gradient * grad.to(gradient.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None]:
-        raise CapabilityError(
-            "second derivatives of a pairwise divergence (MMD, Energy, CramerWold, DistanceCDF) were asked for; its "
-            "gradient is computed along with its value and cannot be differentiated again. Use "
-            "Sliced(Wasserstein1d()), which has second derivatives, or leave the divergence out of the penalised term"
-        )
+        x, gradient = ctx.saved_tensors
+        return first_order(gradient * grad.to(gradient.dtype), x), None, None
 
 
 def _sweep(x: Tensor, y: Tensor | None, profile: Profile, wanted: bool) -> tuple[Tensor, Tensor | None]:

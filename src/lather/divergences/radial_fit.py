@@ -18,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
+from lather.divergences.first_order import first_order
+
 __all__ = ["RadialFit"]
 
 
@@ -74,12 +76,10 @@ class _Evaluate(Function):
         order = torch.arange(len(fit.value), dtype=torch.float64, device=s.device)
         both = torch.from_numpy(np.stack([fit.value, fit.slope], axis=1)).to(s.device)
         h, g = (torch.cos(angle[:, None] * order) @ both).unbind(1)
-        ctx.save_for_backward(g * u ** (fit.power + 1) * (-1 / fit.a))
-        ctx.dtype = s.dtype
+        ctx.save_for_backward(s, (g * u ** (fit.power + 1) * (-1 / fit.a)).to(s.dtype))
         return h * u**fit.power
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return (grad * slope).to(ctx.dtype), None
+        s, slope = ctx.saved_tensors
+        return first_order(grad.to(slope.dtype) * slope, s), None

@@ -70,8 +70,8 @@ class Wasserstein1d(SliceStatistic):
             return (ordered - first).square().mean(1)
         centre = y.mean(1, keepdim=True)
         ordered, first, second = ordered - centre, first - centre, second - centre
-        spread = (first.square() + second.square()).mean() / 2
-        matched = (first * second).mean()
+        spread = (first.square() + second.square()).mean() * n / (2 * n - 1)  # the variance, without bias
+        matched = (first * second).mean() + spread / (2 * n)  # c times the variance, without bias
         scale = torch.where(matched > 0, spread / matched, torch.ones_like(spread))
         return ordered.square().mean(1) + first.square().mean(1) - 2 * scale * (ordered * first).mean(1)
 

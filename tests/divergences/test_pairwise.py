@@ -1,0 +1,133 @@
+"""The pairwise engine against sums written out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from lather.divergences import pairwise
+from lather.divergences.cramer_wold import _slice_fit
+from lather.divergences.pairwise import cross_sum, pair_sum
+from lather.divergences.profiles import (
+    GaussianProfile,
+    InversePowerProfile,
+    InverseQuadraticProfile,
+    RootProfile,
+)
+from lather.divergences.special import slice_transform
+from lather.errors import CapabilityError
+
+D = 5
+PROFILES = {
+    "gaussian": (GaussianProfile(0.3, 2.0), lambda s: 2 * torch.exp(-0.3 * s)),
+    "quadratic": (InverseQuadraticProfile([0.5, 4.0, 30.0]), lambda s: sum(c / (c + s) for c in (0.5, 4.0, 30.0))),
+    "root": (RootProfile(), lambda s: -s.sqrt()),
+    "slices": (
+        InversePowerProfile(_slice_fit(D, True, 1e-12), 1.7, 0.4),
+        lambda s: 0.4 * slice_transform(1.7 * s, D),
+    ),
+}
+
+
+def written_out(x, y, f):
+    pairs = [(i, j) for i in range(len(x)) for j in range(len(y))] if y is not None else None
+    if pairs is None:
+        y = x
+        pairs = [(i, j) for i in range(len(x)) for j in range(i + 1, len(x))]
+    i, j = (torch.tensor(side) for side in zip(*pairs, strict=True))
+    return f((x[i] - y[j]).square().sum(1)).sum()
+
+
+@pytest.fixture(params=[(4, 7), (8, 8), (256, 1024)], ids=str)
+def tile(request, monkeypatch):
+    monkeypatch.setattr(pairwise, "_tile", lambda device: request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("crossed", [False, True])
+def test_value_and_gradient_are_those_of_the_double_sum(name, crossed, tile, generator):
+    profile, f = PROFILES[name]
+    x = (torch.randn(23, D, generator=generator, dtype=torch.float64) + 3).requires_grad_()
+    y = torch.randn(17, D, generator=generator, dtype=torch.float64) if crossed else None
+    value = pair_sum(x, profile) if y is None else cross_sum(x, y, profile)
+    expected = written_out(x, y, f)
+    torch.testing.assert_close(value, expected, rtol=1e-11, atol=0)
+    torch.testing.assert_close(
+        torch.autograd.grad(value, x)[0], torch.autograd.grad(expected, x)[0], rtol=1e-9, atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_gradient_needed_gives_the_same_value(name, generator):
+    profile, _ = PROFILES[name]
+    x = torch.randn(40, D, generator=generator)
+    value = pair_sum(x, profile)
+    assert not value.requires_grad
+    assert value.dtype == torch.float64
+    assert float(value) == pytest.approx(float(pair_sum(x.clone().requires_grad_(), profile).detach()), rel=1e-12)
+
+
+def test_far_from_the_origin_nothing_is_lost_to_cancellation(generator):
+    x = torch.randn(64, D, generator=generator, dtype=torch.float64)
+    for profile, _ in PROFILES.values():
+        near = pair_sum(x, profile)
+        far = pair_sum((x + 1000.0).float(), profile)
+        assert float(far) == pytest.approx(float(near), rel=2e-4)  # what rounding the inputs to float32 costs
+
+
+def test_float32_sums_do_not_drift(generator):
+    x = torch.randn(3000, D, generator=generator)
+    for profile, _ in PROFILES.values():
+        single, double = float(pair_sum(x, profile)), float(pair_sum(x.double(), profile))
+        assert single == pytest.approx(double, rel=3e-7)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_coinciding_samples_have_a_finite_gradient(name):
+    x = torch.zeros(6, D, requires_grad=True)
+    value = pair_sum(x, PROFILES[name][0])
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.equal(x.grad, torch.zeros(6, D))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_nan_is_not_swallowed(name):
+    x = torch.ones(6, D)
+    x[2, 1] = torch.nan
+    assert torch.isnan(pair_sum(x, PROFILES[name][0]))
+
+
+def test_second_derivatives_are_refused_in_words(generator):
+    x = torch.randn(6, D, generator=generator, requires_grad=True)
+    (gradient,) = torch.autograd.grad(pair_sum(x, GaussianProfile(0.5)), x, create_graph=True)
+    with pytest.raises(CapabilityError, match="second derivatives"):
+        gradient.square().sum().backward()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mmd-imq", "mmd-gaussian", "energy", "cramer-wold", "distance-cdf"])
+@pytest.mark.parametrize("prior", ["normal", "cube"])
+def test_a_large_batch_fits_in_one_gib(name, prior):
+    program = f"""
+        import resource, torch
+        from lather.divergences import make_divergence
+        from lather.priors import make_prior
+        d, prior = make_divergence({name!r}, 64), make_prior({prior!r}, 64)
+        z = torch.randn(64, 64, requires_grad=True)
+        d(z, prior).backward()  # what is loaded at first use
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        z = torch.randn(16384, 64, requires_grad=True)
+        d(z, prior).backward()
+        assert torch.isfinite(z.grad).all()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert int(done.stdout) / 1024 < 256  # MiB; 1024 is what was promised
