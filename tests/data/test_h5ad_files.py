@@ -74,6 +74,10 @@ def test_errors(tmp_path: Path) -> None:
         file["X/indices"][0] = 99
     with pytest.raises(DataError, match="contradicts itself"):
         read_h5ad(path, Request())
+    with h5py.File(write(path, "csr"), "r+") as file:
+        file["X/indptr"][1:3] = file["X/indptr"][()][[3, 1]]
+    with pytest.raises(DataError, match="contradicts itself"):
+        read_h5ad(path, Request())
     path.write_bytes(b"not hdf5")
     with pytest.raises(DataError, match=r"not an \.h5ad file"):
         read_h5ad(path, Request())
@@ -84,6 +88,14 @@ def test_links_into_other_files_are_not_followed(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5ad", "w") as file:
         file["X"] = h5py.ExternalLink("other.h5ad", "X")
     with pytest.raises(DataError, match="no matrix 'X'; it has none"):
+        read_h5ad(tmp_path / "a.h5ad", Request())
+
+
+def test_values_stored_in_other_files_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(np.arange(12.0).tobytes())
+    with h5py.File(tmp_path / "a.h5ad", "w") as file:
+        file.create_dataset("X", (6, 2), dtype="f8", external=[(str(tmp_path / "secret"), 0, 96)])
+    with pytest.raises(DataError, match="no matrix 'X'"):
         read_h5ad(tmp_path / "a.h5ad", Request())
 
 

@@ -110,7 +110,7 @@ def test_a_decompression_bomb_is_refused_by_its_header() -> None:
 
 
 def test_postscript_is_not_even_tried() -> None:
-    with pytest.raises(DataError, match="cannot be decoded"):
+    with pytest.raises(DataError, match="UnidentifiedImageError"):  # reading it would start Ghostscript
         decode(pictures(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n"), Request())
 
 
