@@ -72,7 +72,7 @@ class ModelOptions:
     net: Annotated[list[str] | None, Parameter(negative="")] = None
     """Option of the networks, NAME=VALUE, such as width=64 or hidden=512,512. May be repeated."""
     likelihood: str | None = None
-    """squared-error, bernoulli, gaussian (optimal σ), gaussian-learned, gaussian-unit, laplace (default: the recipe's)."""
+    """squared-error, bernoulli, gaussian, gaussian-learned, gaussian-unit or laplace (default: the recipe's)."""
     set: Annotated[list[str] | None, Parameter(negative="")] = None
     """Option of the recipe, NAME=VALUE, such as weight=50. May be repeated."""
     paper: bool = False

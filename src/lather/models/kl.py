@@ -69,9 +69,9 @@ class PosteriorKL(Term):
 
     def forward(self, step: Step) -> Tensor:
         if self.free_bits:
-            kl = step.q.kl_per_dimension().mean(0).clamp(min=self.free_bits).sum()  # type: ignore[attr-defined]
+            kl = step.q.kl_per_dimension().mean(0).clamp(min=self.free_bits).sum()
         elif step.prior.standard:
-            kl = step.q.kl_standard_normal().mean()  # type: ignore[attr-defined]
+            kl = step.q.kl_standard_normal().mean()
         else:
             kl = (step.q.log_prob(step.z) - step.prior.log_prob(step.z)).mean()
         if self.capacity is not None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from lather.models.posteriors.distributions import LatentDistribution
 from lather.priors import Prior
 
 __all__ = ["Step"]
@@ -22,7 +23,7 @@ class Step:
     """
 
     x: Tensor  #: data, (b, *sample_shape)
-    q: Distribution  #: posterior q(z|x): batch_shape (b,), event_shape (d,)
+    q: LatentDistribution  #: posterior q(z|x): batch_shape (b,), event_shape (d,)
     z: Tensor  #: one draw from q per datum, (b, d)
     y: Distribution  #: likelihood p(x|z): batch_shape (b,), event_shape sample_shape
     prior: Prior

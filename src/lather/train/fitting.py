@@ -102,12 +102,12 @@ def fit(
             fused=fabric.device.type in ("cpu", "cuda"),
         )
         module, optimizer = fabric.setup(model, optimizer)
+        _check_shapes(model, dataset, fabric.device, settings)
         state = TrainingState(model, optimizer, _average(model, settings))
         if resume and folder is not None and (folder / "last.ckpt" / "state.json").exists():
             state.restore(*load_checkpoint(folder / "last.ckpt"))
         writes = folder if fabric.global_rank == 0 else None
         log = stack.enter_context(MetricsLog(writes, keep=state.t if resume else 0, tensorboard=tensorboard))
-        _check_shapes(model, dataset, fabric.device, settings)
         train(
             fabric,
             module,
@@ -226,9 +226,10 @@ def _average(model: Autoencoder, settings: Settings) -> AveragedModel | None:
 
 
 def _check_shapes(model: Autoencoder, data: Dataset, device: torch.device, settings: Settings) -> None:
-    """Two samples through the model before training starts, so that a wrong network shows at once."""
-    x = data.train.batch(slice(0, 2), device)
-    x = x.double() if settings.precision == "64-true" else x
+    """Look at a few samples before training starts, so that a wrong network or range shows at once."""
+    x = data.train.batch(slice(0, 256), device)
+    model.likelihood.check(x)
+    x = x[:2].double() if settings.precision == "64-true" else x[:2]
     training = model.training
     try:
         with torch.no_grad():

@@ -154,7 +154,7 @@ def _infovae(numbers: int, *, paper: bool, alpha: float = 0.0, weight: float | N
     """VAE whose aggregate posterior is matched, too: (1 − α)·KL + (α + λ − 1)·MMD; weight is λ."""
     if not 0 <= alpha <= 1:
         raise ConfigError(f"InfoVAE takes alpha between 0 and 1 (1: no KL per datum), got {alpha}")
-    lam = weight if weight is not None else (1000.0 if paper else 10.0 * numbers)
+    lam = weight if weight is not None else (1000.0 if paper else 1.0 * numbers)
     mmd = alpha + lam - 1
     if mmd < 0:
         raise ConfigError(
@@ -199,14 +199,14 @@ def _cwae(numbers: int, *, paper: bool, weight: float | None = None, gamma: floa
         return Design(
             Reconstruction() + (1.0 if weight is None else weight) * Match(divergence).log(), Point(), SquaredError()
         )
-    lam = weight if weight is not None else 10.0 * numbers
+    lam = weight if weight is not None else 5.0 * numbers
     return Design(Reconstruction() + lam * Match(CramerWold(gamma)), Point(), SquaredError())
 
 
 @_recipe("gae", "Duda 2018, arXiv:1811.04751")
 def _gae(numbers: int, *, paper: bool, weight: float | None = None) -> Design:
     """Gaussian autoencoder: empirical CDFs of radii and pair distances against their χ² laws."""
-    lam = weight if weight is not None else (1.0 if paper else 10.0 * numbers)
+    lam = weight if weight is not None else (1.0 if paper else 1.0 * numbers)
     return Design(Reconstruction() + lam * Match(RadiusCDF()) + lam * Match(DistanceCDF()), Point(), SquaredError())
 
 

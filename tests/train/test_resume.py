@@ -1,0 +1,186 @@
+"""Interrupted runs end where uninterrupted ones do, bit for bit, however they were stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small import digits, identical, rows, tiny
+
+from lather.errors import RunError
+from lather.train import fit, open_run
+from lather.train.checkpoint import load_checkpoint, save_checkpoint
+from lather.train.loop import Epoch
+
+SETTINGS = {"epochs": 4, "batch_size": 64, "progress": False, "ema": 0.9, "log_every": 7}
+SCRIPT = """
+import logging, sys
+from pathlib import Path
+logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+sys.path.insert(0, sys.argv[2])
+from small import digits, tiny
+from lather.train import fit
+out = Path(sys.argv[1])
+settings = {"epochs": 4, "batch_size": 64, "progress": False, "ema": 0.9, "log_every": 7}
+resume = (out / "last.ckpt" / "state.json").exists()
+print("go", flush=True)
+fit(tiny(dropout=0.1), digits(), out=out, resume=resume, **settings)
+"""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reference") / "run"
+    fit(tiny(dropout=0.1), digits(), out=path, **SETTINGS)
+    return path
+
+
+def same_run(a: Path, b: Path) -> None:
+    one, two = (load_checkpoint(path / "last.ckpt") for path in (a, b))
+    assert identical(one[0], two[0])  # weights, moments, average, generator
+    for split in ("train", "validation"):
+        assert rows(a, split)[-1] == rows(b, split)[-1]
+    assert rows(a, "validation") == rows(b, "validation")
+
+
+class StopAt(Exception):
+    pass
+
+
+def test_resumed_after_any_epoch(tmp_path: Path, uninterrupted: Path) -> None:
+    def stop(epoch: Epoch) -> None:
+        raise StopAt
+
+    for _ in range(3):
+        with pytest.raises(StopAt):
+            fit(
+                tiny(dropout=0.1),
+                digits(),
+                out=tmp_path,
+                resume=(tmp_path / "config.json").exists(),
+                callbacks=[stop],
+                **SETTINGS,
+            )
+    fit(tiny(dropout=0.1), digits(), out=tmp_path, resume=True, **SETTINGS)
+    same_run(tmp_path, uninterrupted)
+    final = (tmp_path / "model.safetensors").read_bytes()
+    assert final == (uninterrupted / "model.safetensors").read_bytes()
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(path), str(Path(__file__).parent)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "go\n"
+    return process
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() and process.poll() is None:
+        assert time.monotonic() < deadline, "no checkpoint within a minute"
+        time.sleep(0.002)
+
+
+def resumed_in_this_process(path: Path) -> None:
+    torch.set_num_threads(1)
+    fit(tiny(dropout=0.1), digits(), out=path, resume=True, **SETTINGS)
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path: Path, uninterrupted: Path) -> None:
+    path = tmp_path / "run"
+    process = start(path)
+    wait_for(path / "last.ckpt" / "state.json", process)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in errors
+    _, state = load_checkpoint(path / "last.ckpt")
+    assert 0 < state["t"] < 88
+    with pytest.raises(RunError, match="not finished; go on with: lather train --resume"):
+        open_run(path)
+    resumed_in_this_process(path)
+    same_run(path, uninterrupted)
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments(tmp_path: Path, uninterrupted: Path) -> None:
+    path, chance = tmp_path / "run", random.Random(8)
+    killed = 0
+    for _ in range(12):
+        process = start(path)
+        wait_for(path / "last.ckpt" / "state.json", process)
+        time.sleep(chance.uniform(0.0, 0.6))
+        if process.poll() is None:
+            process.kill()
+            killed += 1
+        process.communicate(timeout=60)
+        load_checkpoint(path / "last.ckpt")  # readable whenever it was killed
+        if killed >= 5 or (path / "model.safetensors").exists():
+            break
+    assert killed >= 2
+    resumed_in_this_process(path)
+    same_run(path, uninterrupted)
+
+
+def test_a_damaged_checkpoint_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "last.ckpt"
+    save_checkpoint(folder, {"a": torch.arange(1000.0)}, {"t": 3}, t=3)
+    tensors, state = load_checkpoint(folder)
+    assert torch.equal(tensors["a"], torch.arange(1000.0))
+    assert state == {"t": 3}
+    path = next(folder.glob("state-*.safetensors"))
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-5] ^= 1
+    for damaged, words in [(bytes(flipped), "checksum"), (whole[:-100], "checksum"), (b"", "checksum")]:
+        path.write_bytes(damaged)
+        with pytest.raises(RunError, match=words):
+            load_checkpoint(folder)
+    path.unlink()
+    with pytest.raises(RunError, match="does not exist"):
+        load_checkpoint(folder)
+    (folder / "state.json").write_text('{"schema": 1, "file": "../../etc/passwd", "sha256": "", "state": {}}')
+    with pytest.raises(RunError, match="outside its folder"):
+        load_checkpoint(folder)
+    (folder / "state.json").write_text('{"schema": 99, "file": "", "sha256": "", "state": {}}')
+    with pytest.raises(RunError, match="format 99"):
+        load_checkpoint(folder)
+    (folder / "state.json").write_text("{")
+    with pytest.raises(RunError, match="cannot be read as JSON"):
+        load_checkpoint(folder)
+
+
+def test_only_one_checkpoint_is_kept(tmp_path: Path) -> None:
+    for t in (1, 2, 3):
+        save_checkpoint(tmp_path, {"a": torch.full((3,), float(t))}, {"t": t}, t=t)
+    assert len(list(tmp_path.glob("state-*"))) == 1
+    assert load_checkpoint(tmp_path)[1] == {"t": 3}
+
+
+def test_a_failed_write_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, {"a": torch.zeros(3)}, {"t": 1}, t=1)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(tmp_path, {"a": torch.ones(3)}, {"t": 2}, t=2)
+    monkeypatch.undo()
+    assert load_checkpoint(tmp_path)[1] == {"t": 1}
+    assert not list(tmp_path.glob(".*tmp"))
