@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["plain", "print_card"]
 
 _STYLES = {"green": "green", "amber": "yellow", "red": "red", "grey": "dim"}
-_SHOWN = ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius")
+_SHOWN = ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy")
 
 
 def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Console | None = None) -> None:
@@ -74,7 +74,9 @@ def plain(report: Report, *, pictures: Sequence[Path] = ()) -> str:
             aligned = [line[0].ljust(widths[0]), *(line[i].rjust(widths[i]) for i in (1, 2, 3)), line[4]]
             lines.append("  ".join(aligned).rstrip())
         lines.append("")
-    lines += [f"[{row.verdict}] {sentence}" if row.verdict != "grey" else sentence for row, sentence in _sentences(report)]
+    lines += [
+        f"[{row.verdict}] {sentence}" if row.verdict != "grey" else sentence for row, sentence in _sentences(report)
+    ]
     lines += [f"-> {remedy}" for remedy in _remedies(report)]
     if pictures:
         lines.append("Pictures: " + _places(pictures))

@@ -74,9 +74,12 @@ def gap_rows(gap: SamplingGap) -> list[Row]:
     real = gap.scores["real"]["frechet"]
     rows = []
     for name, meaning in (
-        ("reconstruction", "How far reconstructions are from other real data: what the decoder cannot draw."),
-        ("posterior", "The same for noisy latents of held-out data: what latent noise adds."),
-        ("prior", "The same for what the model generates from the prior."),
+        (
+            "reconstruction",
+            "Reconstructions are {} as far from real data as other real data are: the decoder's limits.",
+        ),
+        ("posterior", "Decodes of noisy held-out latents are {} as far: what latent noise adds shows here."),
+        ("prior", "What the model generates from the prior is {} as far: this is what a user sees."),
     ):
         score = gap.scores[name]
         times = score["frechet"].value / real.value if real.value > 0 else float("inf")
@@ -88,7 +91,7 @@ def gap_rows(gap: SamplingGap) -> list[Row]:
                 null=real.high,
                 low=score["frechet"].low,
                 high=score["frechet"].high,
-                meaning=f"{meaning} {times:.1f} times the distance between two sets of real data.",
+                meaning=meaning.format(f"{times:.1f} times"),
                 details={"kernel": list(score["kernel"]), "real": list(real), "n": gap.n, "features": gap.features},
             )
         )

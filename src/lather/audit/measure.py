@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lather.audit.energy import energy_row
 from lather.audit.features import Features
 from lather.audit.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
 from lather.audit.gap import CHUNK, sampling_gap
@@ -42,7 +43,7 @@ def measure_run(
     """Compare held-out latents with the prior, and what is decoded from each with held-out data.
 
     Only ``latents`` and ``prior`` are needed; whatever else is missing leaves its rows in the report with the
-    reason. Rows: ``ladder_1`` … ``ladder_4``, ``radius``, ``reconstruction_error``, ``elbo``,
+    reason. Rows: ``ladder_1`` … ``ladder_4``, ``radius``, ``energy``, ``reconstruction_error``, ``elbo``,
     ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``, ``gap``. Samples are shuffled first
     (test sets come sorted by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
 
@@ -79,7 +80,7 @@ def measure_run(
     order = shuffled(n, generator)
     z = z[order]
     own = torch.Generator(device=prior.like.device).manual_seed(seed)
-    rows = [*ladder_rows(z, prior), radius_row(z, prior, generator=own)]
+    rows = [*ladder_rows(z, prior), radius_row(z, prior, generator=own), energy_row(z, prior, generator=own)]
 
     few = order[:MOST_IMAGES]
     draws = latents.detach()[few.to(latents.device)]

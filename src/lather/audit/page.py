@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _GROUPS = (
-    ("Do the latents follow the prior?", ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius")),
-    ("What does it cost?", ("gap", "fidelity_prior", "fidelity_posterior", "fidelity_reconstruction")),
+    ("Do the latents follow the prior?", ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy")),
+    ("What does it cost?", ("gap", "fidelity_reconstruction", "fidelity_posterior", "fidelity_prior")),
     ("How well are data kept?", ("reconstruction_error", "elbo")),
 )
 

@@ -18,7 +18,7 @@ __all__ = ["PlotData", "map_data", "picture_data", "radius_data"]
 PlotData = tuple[dict[str, Any], dict[str, NDArray[Any]]]  #: words (JSON-ready) and arrays, by name
 
 _POINTS = 4_000
-_SAMPLES, _PAIRS = 64, 16
+_SAMPLES, _PAIRS = 64, 32
 
 
 def map_data(

@@ -93,7 +93,7 @@ def _circles(axes: Axes, theme: Theme) -> None:
         radius = float(np.sqrt(-2 * np.log(1 - q)))
         axes.add_patch(Circle((0, 0), radius, fill=False, edgecolor=theme.prior, linewidth=1.2))
         _tag(axes, radius * np.sqrt(0.5), radius * np.sqrt(0.5), q, theme)
-    axes.plot([], [], color=theme.prior, linewidth=1.2, label="share of the prior")
+    axes.plot([], [], color=theme.prior, linewidth=1.2, label="prior")
 
 
 def _contours(axes: Axes, draws: NDArray[Any], theme: Theme) -> None:
@@ -112,7 +112,7 @@ def _contours(axes: Axes, draws: NDArray[Any], theme: Theme) -> None:
         levels = {0.99: levels[0.99]}
     drawn = axes.contour(x, y, counts.T, levels=sorted(levels.values()), colors=theme.prior, linewidths=1.2)
     axes.clabel(drawn, fmt={level: f"{q:.0%}" for q, level in levels.items()}, fontsize=8)
-    axes.plot([], [], color=theme.prior, linewidth=1.2, label="share of the prior")
+    axes.plot([], [], color=theme.prior, linewidth=1.2, label="prior")
 
 
 def _tag(axes: Axes, x: float, y: float, q: float, theme: Theme) -> None:
@@ -171,7 +171,9 @@ def ladder_bars(rows: Sequence[Row], theme: Theme = LIGHT) -> Figure | None:
     for place, row in zip(places, rungs, strict=True):
         side = max(row.z or 0.0, 0.0)
         text = f" n* {row.n_star:short}" if row.n_star else ""
-        axes.text(max(side * 1.06, float(np.mean(floor)) * 1.1), place, text, va="center", fontsize=8.5, color=theme.ink)
+        axes.text(
+            max(side * 1.06, float(np.mean(floor)) * 1.1), place, text, va="center", fontsize=8.5, color=theme.ink
+        )
     axes.set_yticks(places, [f"{row.key[-1]}  {row.title}" for row in rungs], fontsize=9, color=theme.ink)
     axes.set(xlabel="standard deviations of the noise (logarithmic beyond 3)", title="Difference from the prior")
     axes.grid(False, axis="y")

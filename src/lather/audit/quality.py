@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from lather.errors import ShapeError
@@ -11,7 +10,7 @@ from lather.errors import ShapeError
 __all__ = ["frechet_distance", "kernel_distance"]
 
 
-def frechet_distance(a: Float[Tensor, "n f"], b: Float[Tensor, "m f"]) -> float:
+def frechet_distance(a: Tensor, b: Tensor) -> float:
     r"""‖μ_a − μ_b‖² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½): the squared W₂ distance of two fitted Gaussians.
 
     With centred data A = Q_a R_a and B = Q_b R_b the last trace is the sum of the singular values of R_a R_bᵀ,
@@ -24,7 +23,7 @@ def frechet_distance(a: Float[Tensor, "n f"], b: Float[Tensor, "m f"]) -> float:
     Nash Equilibrium*, 2017, arXiv:1706.08500.
 
     Args:
-        a, b: features, one sample a row; n, m ≥ 2.
+        a, b: features (n, f) and (m, f), one sample a row; n, m ≥ 2.
 
     Raises:
         ShapeError: fewer than two samples, or different numbers of features.
@@ -43,7 +42,7 @@ def frechet_distance(a: Float[Tensor, "n f"], b: Float[Tensor, "m f"]) -> float:
     return max(float(distance), 0.0)
 
 
-def kernel_distance(a: Float[Tensor, "n f"], b: Float[Tensor, "m f"]) -> float:
+def kernel_distance(a: Tensor, b: Tensor) -> float:
     r"""Kernel inception distance: unbiased MMD² with the kernel (⟨x, y⟩/f + 1)³.
 
     Expectation 0 for two samples of one law at every size, so it may come out slightly negative.
@@ -51,7 +50,7 @@ def kernel_distance(a: Float[Tensor, "n f"], b: Float[Tensor, "m f"]) -> float:
     Reference: Bińkowski, Sutherland, Arbel, Gretton, *Demystifying MMD GANs*, 2018, arXiv:1801.01401.
 
     Args:
-        a, b: features, one sample a row; n, m ≥ 2.
+        a, b: features (n, f) and (m, f), one sample a row; n, m ≥ 2.
 
     Raises:
         ShapeError: fewer than two samples, or different numbers of features.

@@ -77,7 +77,7 @@ def radius_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
         high=min(1.0, gap + 0.98 / math.sqrt(n)),
         n_star=_detection(gap, p, n),
         details=details,
-        meaning=_meaning(ratio, details["spread"]),
+        meaning=_meaning(ratio, details["spread"], typical[1] / typical[0]),
         all_clear="The latents lie as far from the origin as prior draws do.",
         remedy="Raise the weight of the matching term, or add RadiusCDF(), which looks at nothing else.",
     )
@@ -96,9 +96,10 @@ def _detection(gap: float, p: float, n: int) -> DetectionSize:
     return DetectionSize(size(estimate), size(estimate + 1.96 * error), size(estimate - 1.96 * error), n)
 
 
-def _meaning(ratio: float, spread: float) -> str:
-    if abs(ratio - 1) >= 0.005:
+def _meaning(ratio: float, spread: float, thinness: float) -> str:
+    """Whichever deviates more, in units of the shell's own thickness: how far out it lies, or how wide it is."""
+    if abs(ratio - 1) * thinness >= abs(spread - 1):
         where = "closer to" if ratio < 1 else "farther from"
         return f"The latents lie {abs(ratio - 1):.1%} {where} the origin than prior draws, which the decoder never saw."
     width = "narrower" if spread < 1 else "wider"
-    return f"The latents lie as far out as prior draws on average, but in a {width} shell ({spread:.2f} of the width)."
+    return f"The latents lie in a {width} shell around the origin than prior draws ({spread:.2f} times as thick)."
