@@ -47,7 +47,7 @@ def test_counting_agrees_with_sorting(prior, dtype, scale, generator, monkeypatc
         results.append((value.detach(), torch.autograd.grad(value, z)[0]))
     (value, gradient), (counted, counted_gradient) = results
     torch.testing.assert_close(counted, value, rtol=1e-4, atol=1e-8)
-    tolerance = 2e-3 if prior.standard else 2e-2  # an interpolated law has kinks, which bins smooth over
+    tolerance = 2e-3 if prior.standard else 3e-2  # an interpolated law has kinks, which bins smooth over
     assert float((counted_gradient - gradient).norm()) < tolerance * float(gradient.norm()) + 1e-12
 
 
@@ -106,11 +106,19 @@ def test_tabulated_law_is_the_law(d):
 
 
 def test_empirical_law_interpolates_and_is_flat_beyond(generator):
-    draws = torch.randn(500, generator=generator, dtype=torch.float64).abs()
+    draws = torch.randn(6400, generator=generator, dtype=torch.float64)
     law = EmpiricalLaw(draws)
     ordered = draws.sort().values
-    positions = (torch.arange(500, dtype=torch.float64) + 0.5) / 500
-    torch.testing.assert_close(law.cdf(ordered), positions)
-    assert law.cdf(torch.tensor([-1.0, 99.0], dtype=torch.float64)).tolist() == [0.0, 1.0]
-    x = torch.tensor([0.3, 0.9], dtype=torch.float64, requires_grad=True)
+    positions = (torch.arange(6400, dtype=torch.float64) + 0.5) / 6400
+    torch.testing.assert_close(law.cdf(ordered), positions, rtol=0, atol=4e-3)
+    assert law.cdf(torch.tensor([-99.0, 99.0], dtype=torch.float64)).tolist() == [0.0, 1.0]
+    x = torch.tensor([-1.3, 0.3, 0.9], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(law.cdf, (x,))
+
+
+def test_empirical_law_has_a_density_worth_following(generator):
+    law = EmpiricalLaw(torch.randn(8192, generator=generator, dtype=torch.float64))
+    x = torch.linspace(-2, 2, 41, dtype=torch.float64, requires_grad=True)
+    (density,) = torch.autograd.grad(law.cdf(x).sum(), x)
+    true = torch.exp(-x.detach().square() / 2) / (2 * torch.pi) ** 0.5
+    assert float((density / true - 1).square().mean().sqrt()) < 0.3

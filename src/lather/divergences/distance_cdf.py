@@ -35,7 +35,7 @@ class DistanceCDF(Divergence):
     the range where F moves (all but 10⁻⁸ of its mass on either side), and a second one takes value and gradient
     with the bin's middle rank: deterministic, memory O(n d), each plotting position right to half a bin's share.
 
-    Where the prior does not know the law, it is that of up to 2¹⁷ distances among n of its draws, interpolated.
+    Where the prior does not know the law, it is that of up to 2¹⁷ distances among max(n, 256) draws, interpolated.
 
     Reference:
         Duda (2018), Gaussian AutoEncoder, arXiv:1811.04751.
@@ -71,7 +71,7 @@ def _law(prior: Prior, n: int, z: Tensor, generator: torch.Generator | None) -> 
     known = prior.squared_distance()
     if known is not None:
         return TabulatedLaw(known, z.device)
-    return EmpiricalLaw(_reference_distances(prior.sample(n, generator=generator).to(z)))
+    return EmpiricalLaw(_reference_distances(prior.sample(max(n, 256), generator=generator).to(z)))
 
 
 @functools.lru_cache(maxsize=16)
@@ -108,6 +108,7 @@ def _counted_gap(z: Tensor, law: Law) -> Tensor:
         f = law.cdf(centre.requires_grad_())
         gap = (f - middle).square()
         (slope,) = torch.autograd.grad(gap.sum(), centre)
+    slope[[0, -1]] = 0.0  # bins of all that lies beyond, where F is flat
     width = counts.total / m - torch.gradient(f.detach())[0]
     gap = gap.detach() + width.square() / 12  # ranks within a bin are spread evenly
     alarm = 0.0 * z.detach().sum()  # NaN if there is one in z, which the bins would hide
