@@ -19,7 +19,7 @@ def mixture() -> GaussianMixture:
 
 @pytest.mark.parametrize("prior", [StandardNormal(3), UniformCube(3), mixture()])
 def test_p_values_are_uniform_under_every_prior(prior: Prior, generator: torch.Generator) -> None:
-    draws = [prior.sample(40, generator=generator).double() for _ in range(120)]
+    draws = [prior.sample(40, generator=generator).double() for _ in range(60)]
     for measure in (radius_row, energy_row):
         p = [measure(z, prior, generator=generator).p for z in draws]
         assert stats.kstest(p, "uniform").pvalue > 1e-3, measure

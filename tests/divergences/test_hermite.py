@@ -27,10 +27,8 @@ def hermite(x: np.ndarray, m: int) -> np.ndarray:
 def features(x: np.ndarray, k: int) -> np.ndarray:
     """All h_α(x), |α| = k, as columns."""
     d = x.shape[1]
-    columns = []
-    for alpha in combinations_with_replacement(range(d), k):
-        columns.append(np.prod([hermite(x[:, j], alpha.count(j)) for j in range(d)], axis=0))
-    return np.stack(columns, axis=1)
+    indices = combinations_with_replacement(range(d), k)
+    return np.stack([np.prod([hermite(x[:, j], a.count(j)) for j in range(d)], axis=0) for a in indices], axis=1)
 
 
 @pytest.mark.parametrize("d", [1, 2, 5])
@@ -61,18 +59,18 @@ def test_one_pass_over_blocks_is_the_double_loop(n: int, d: int, block: int, see
 
 @pytest.mark.parametrize(("n", "d"), [(20, 3), (10, 50), (60, 1)])
 def test_null_mean_and_variance_are_exact(n: int, d: int, generator: torch.Generator) -> None:
-    draws = 1200
+    draws = 800
     values = np.array([hermite_ladder(torch.randn(n, d, generator=generator)).effects for _ in range(draws)])
     for k in ORDERS:
         u = values[:, k - 1]
         assert abs(u.mean()) < 4 * null_sd(n, d, k) / draws**0.5
-        if k < 4:  # the fourth rung's own variance is too heavy-tailed to be estimated so
-            assert u.var() == pytest.approx(2 * comb(d + k - 1, k) / (n * (n - 1)), rel=0.25)
+        if k < 3:  # the higher rungs are too heavy-tailed for it; see the quadrature below
+            assert u.var() == pytest.approx(2 * comb(d + k - 1, k) / (n * (n - 1)), rel=0.3)
 
 
 @pytest.mark.parametrize("d", [1, 2])
-def test_null_skewness_is_exact(d: int) -> None:
-    """E K_k³ by Gauss–Hermite quadrature, exact for these polynomials."""
+def test_null_moments_are_exact(d: int) -> None:
+    """E K_k, E K_k² and E K_k³ by Gauss–Hermite quadrature, exact for these polynomials."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(8)
     grid = np.stack(np.meshgrid(*[nodes] * d, indexing="ij"), -1).reshape(-1, d)
     weight = np.prod(np.stack(np.meshgrid(*[weights / weights.sum()] * d, indexing="ij"), -1).reshape(-1, d), axis=1)
@@ -82,6 +80,8 @@ def test_null_skewness_is_exact(d: int) -> None:
     for k in ORDERS:
         cubed = float(weight @ (kernels[k - 1].numpy() ** 3) @ weight)
         dof = comb(d + k - 1, k)
+        assert weight @ kernels[k - 1].numpy() @ weight == pytest.approx(0, abs=1e-12)
+        assert weight @ kernels[k - 1].numpy() ** 2 @ weight == pytest.approx(dof, rel=1e-12)
         third = 8 / (n * (n - 1)) ** 1.5 * (n * (n - 1) / 2 * cubed + n * (n - 1) * (n - 2) * dof)
         assert null_skewness(n, d, k) == pytest.approx(third / (2 * dof) ** 1.5, rel=1e-8)
 
@@ -128,7 +128,7 @@ def test_power_at_the_detection_size_is_about_one_half(alternative, k: int, d: i
     n = round(size.n)
     assert size.low <= size.n <= size.high
     assert 20 < n < 1500
-    rejected = [ladder_pvalue(hermite_ladder(alternative(n, d, generator)), k)[0] < 0.05 for _ in range(150)]
+    rejected = [ladder_pvalue(hermite_ladder(alternative(n, d, generator)), k)[0] < 0.05 for _ in range(120)]
     assert 0.33 < np.mean(rejected) < 0.67
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lather.audit.gap import CHUNK, SamplingGap
+from lather.audit.gap import CHUNK, SamplingGap, decoded
 from lather.audit.row import Row, Verdict
 
 __all__ = ["GAP_AMBER", "GAP_RED", "elbo_row", "gap_rows", "reconstruction_row", "unmeasured"]
@@ -38,7 +38,7 @@ def reconstruction_row(held_out: Tensor, means: Tensor, decode: Callable[[Tensor
     """
     error = torch.zeros((), dtype=torch.float64)
     for x, z in zip(held_out.split(CHUNK), means.split(CHUNK), strict=True):
-        error += (x.double().cpu() - decode(z).double().cpu()).square().sum()
+        error += (x.double().cpu() - decoded(decode, z, x.shape[1:]).double()).square().sum()
     values = held_out.numel()
     mean_square = float(error) / values
     variance = float(held_out.double().flatten(1).var(0, correction=0).mean())
@@ -91,7 +91,7 @@ def gap_rows(gap: SamplingGap) -> list[Row]:
                 null=real.high,
                 low=score["frechet"].low,
                 high=score["frechet"].high,
-                meaning=meaning.format(f"{times:.1f} times"),
+                meaning=meaning.format(f"{times:.{0 if times >= 10 else 1}f} times"),
                 details={"kernel": list(score["kernel"]), "real": list(real), "n": gap.n, "features": gap.features},
             )
         )

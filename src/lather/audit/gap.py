@@ -25,7 +25,7 @@ from lather.audit.quality import frechet_distance, kernel_distance
 from lather.errors import DataError, ShapeError
 from lather.priors.base import Prior
 
-__all__ = ["Interval", "SamplingGap", "sampling_gap"]
+__all__ = ["Interval", "SamplingGap", "decoded", "sampling_gap"]
 
 CHUNK = 256  #: images decoded at a time
 _MOST_PAIRED = 1_000  # images of each half in the kernel distance, whose cost is quadratic; the splits make up for it
@@ -143,6 +143,18 @@ def sampling_gap(
 
 
 @torch.no_grad()
+def decoded(decode: Callable[[Tensor], Tensor], latents: Tensor, shape: torch.Size) -> Tensor:
+    """``decode(latents)``, with a look at what came back; (m, *shape) on the CPU."""
+    images = decode(latents)
+    if images.shape != (len(latents), *shape):
+        raise ShapeError(
+            f"decode returned shape {tuple(images.shape)} for {len(latents)} latents; the held-out data are "
+            f"{tuple(shape)} each, so ({len(latents)}, {', '.join(map(str, shape))}) was expected"
+        )
+    return images.cpu()
+
+
+@torch.no_grad()
 def features_of(
     features: Features,
     inputs: Tensor,
@@ -152,12 +164,7 @@ def features_of(
     """Features of images, or of the decodes of latents, in chunks; float64 on the CPU, every value finite."""
     out = []
     for chunk in inputs.split(CHUNK):
-        images = chunk if decode is None else decode(chunk)
-        if shape is not None and images.shape != (len(chunk), *shape):
-            raise ShapeError(
-                f"decode returned shape {tuple(images.shape)} for {len(chunk)} latents; the held-out data are "
-                f"{tuple(shape)} each, so ({len(chunk)}, {', '.join(map(str, shape))}) was expected"
-            )
+        images = chunk if decode is None or shape is None else decoded(decode, chunk, shape)
         out.append(features(images.detach().float().cpu()).double().cpu())
     found = torch.cat(out)
     if found.ndim != 2 or len(found) != len(inputs):

@@ -11,7 +11,7 @@ from torch import Tensor
 from lather.audit.energy import energy_row
 from lather.audit.features import Features
 from lather.audit.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
-from lather.audit.gap import CHUNK, sampling_gap
+from lather.audit.gap import CHUNK, decoded, sampling_gap
 from lather.audit.inputs import FEWEST, check_latents, shuffled
 from lather.audit.ladder import ladder_rows
 from lather.audit.plotdata import map_data, picture_data, radius_data
@@ -145,4 +145,4 @@ def _pictures(
         return {}, {}
     m = min(CHUNK, len(data))
     codes = prior.sample(m, generator=generator).to(means).reshape(m, *means.shape[1:])
-    return picture_data(data[:m], decode(means[:m]).cpu(), decode(codes).cpu())
+    return picture_data(data[:m], *(decoded(decode, z, data.shape[1:]) for z in (means[:m], codes)))

@@ -49,11 +49,12 @@ def draw_map(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], theme
     figure, axes = blank(theme, 6.4, 5.3)
     # laid out by hand: constrained layout loses the labels of a square panel with a legend beside it
     figure.set_layout_engine("none")
-    axes.set_position([0.72 / 6.4, 0.62 / 5.3, 4.3 / 6.4, 4.3 / 5.3])
+    axes.set_position((0.72 / 6.4, 0.62 / 5.3, 4.3 / 6.4, 4.3 / 5.3))
     size = float(np.clip(4000 / len(points), 4, 22))
     labels = arrays.get("map_labels")
     if labels is None:
-        axes.scatter(*points.T, s=size, color=theme.data, alpha=0.5, linewidths=0, label="held-out latents")
+        look: dict[str, Any] = {"color": theme.data, "alpha": 0.5, "linewidths": 0, "label": "held-out latents"}
+        axes.scatter(points[:, 0], points[:, 1], size, **look)
     else:
         _classes(axes, points, labels, words.get("map_classes", []), size, theme)
     # the few farthest points must not shrink the rest to a blot
@@ -81,8 +82,14 @@ def _classes(
         colour = theme.faint if c < 0 else CLASSES[c % len(CLASSES)]
         shown = name if i < 20 else ("…" if i == 20 else None)
         inside = points[labels == c]
-        marker = "o" if c < len(CLASSES) else "^"
-        axes.scatter(*inside.T, s=size, color=colour, alpha=0.7, linewidths=0, label=shown, marker=marker)
+        look: dict[str, Any] = {
+            "color": colour,
+            "alpha": 0.7,
+            "linewidths": 0,
+            "label": shown,
+            "marker": "o" if c < 10 else "^",
+        }
+        axes.scatter(inside[:, 0], inside[:, 1], size, **look)
 
 
 def _circles(axes: Axes, theme: Theme) -> None:
@@ -100,7 +107,7 @@ def _contours(axes: Axes, draws: NDArray[Any], theme: Theme) -> None:
     """Smallest regions that hold a share q of the prior's draws, from a smoothed histogram."""
     from scipy.ndimage import gaussian_filter
 
-    counts, x, y = np.histogram2d(*draws.T, bins=80)
+    counts, x, y = np.histogram2d(draws[:, 0], draws[:, 1], bins=80)
     counts = gaussian_filter(np.pad(counts, 6), 2)
     steps = x[1] - x[0], y[1] - y[0]
     x = x[0] + (np.arange(len(counts)) - 5.5) * steps[0]
@@ -135,7 +142,8 @@ def draw_radius(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], th
     if "radius_grid" in arrays:
         grid = arrays["radius_grid"]
         low, high = min(low, grid[0]), max(high, grid[-1])
-    bins = np.linspace(low, high, int(np.clip(2 * len(norms) ** 0.4, 15, 60)) + 1) if high > low else 10
+    count = int(np.clip(2 * len(norms) ** 0.4, 15, 60))
+    bins = np.linspace(low, high, count + 1).tolist() if high > low else 10
     axes.hist(norms, bins=bins, density=True, color=theme.data, alpha=0.45, label="held-out latents")
     if "radius_grid" in arrays:
         axes.plot(arrays["radius_grid"], arrays["radius_density"], color=theme.prior, linewidth=2, label="prior")
@@ -196,8 +204,7 @@ def column_match(real: NDArray[Any], generated: NDArray[Any], theme: Theme = LIG
     for axes, (name, x, y) in zip(figure.subplots(1, 2), pairs, strict=True):
         dress(axes, theme)
         ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
-        pad = 0.05 * max(float(ends[1] - ends[0]), 1e-9)
-        axes.plot(ends + [-pad, pad], ends + [-pad, pad], color=theme.prior, linewidth=1.2, label="equal")
+        axes.plot(ends, ends, color=theme.prior, linewidth=1.2, label="equal")
         axes.scatter(x, y, s=18, color=theme.data, alpha=0.7, linewidths=0, label="one column")
         axes.set(xlabel=f"{name}, held-out data", ylabel=f"{name}, generated", title=name.capitalize())
         axes.set_aspect("equal", adjustable="datalim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lather.files import atomically
 
@@ -92,7 +92,7 @@ def dress(axes: Axes, theme: Theme) -> None:
     axes.title.set(color=theme.ink, fontsize=11, fontweight="medium")
 
 
-def legend(axes: Axes, theme: Theme, **options: object) -> None:
+def legend(axes: Axes, theme: Theme, **options: Any) -> None:
     """A frameless legend in the theme's ink, if there is anything to say."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, **options)

@@ -163,7 +163,7 @@ class HermiteLadder(Divergence):
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         n, d = z.shape
-        diagonal = sum(_diagonal(z.square().sum(1), d, self.order)).sum()  # Σ_i K(z_i, z_i)
+        diagonal = torch.stack(_diagonal(z.square().sum(1), d, self.order)).sum()  # Σ_i K(z_i, z_i)
         if self.order <= 2 and d <= n:
             total = z.sum(0).square().sum()
             if self.order == 2:

@@ -92,7 +92,7 @@ def null_skewness(n: int, d: int, k: int) -> float:
 
     Example:
         >>> round(null_skewness(100, 8, 1), 6), round((8 / 8) ** 0.5, 6)  # finite n, and its limit √(8/N)
-        (0.984899, 1.0)
+        (0.984937, 1.0)
     """
     dof = comb(d + k - 1, k)
     cubed = {2: d * (d * d + 3 * d + 4), 4: d * (d + 2) * (d**4 + 13 * d**3 + 75 * d**2 + 219 * d + 268) / 8}
