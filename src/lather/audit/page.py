@@ -81,7 +81,7 @@ def _figures(report: Report) -> list[dict[str, str]]:
     if "radius" in arrays:
         add(
             "Distance from the origin",
-            "In many dimensions nearly all of N(0, I) lies in a thin shell; data must lie in the same one.",
+            "In many dimensions a prior fills a thin shell around the origin; data must lie in the same one.",
             *(png(draw_radius(words, arrays, theme)) for theme in (LIGHT, DARK)),
         )
     bars = [_bars(report, theme) for theme in (LIGHT, DARK)]

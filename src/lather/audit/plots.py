@@ -57,15 +57,15 @@ def draw_map(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], theme
         axes.scatter(points[:, 0], points[:, 1], size, **look)
     else:
         _classes(axes, points, labels, words.get("map_classes", []), size, theme)
-    # the few farthest points must not shrink the rest to a blot
-    reach = 1.12 * float(np.quantile(np.abs(points - np.median(points, axis=0)), 0.998))
     if words["map_circles"]:
         _circles(axes, theme)
-        reach = max(reach, 3.3)
     elif "map_prior" in arrays:
         _contours(axes, arrays["map_prior"], theme)
-        reach = max(reach, 1.15 * float(np.quantile(np.abs(arrays["map_prior"]), 0.995)))
-    middle = np.zeros(2) if words["map_circles"] else np.median(points, axis=0) / 2
+    # the few farthest points must not shrink the rest to a blot
+    shown = np.concatenate([points, arrays.get("map_prior", points[:0])])
+    low, high = np.quantile(shown, [0.001, 0.999], axis=0)
+    middle = np.zeros(2) if words["map_circles"] else (low + high) / 2
+    reach = 1.1 * float(max(np.abs(low - middle).max(), np.abs(high - middle).max(), 3.0 * words["map_circles"]))
     axes.set(xlim=(middle[0] - reach, middle[0] + reach), ylim=(middle[1] - reach, middle[1] + reach))
     axes.set_aspect("equal")
     axes.set(xlabel=words["map_axes"][0], ylabel=words["map_axes"][1], title="Held-out latents and the prior")
