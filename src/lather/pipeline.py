@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def measure(
             tensors["labels"] = test.labels
         save_tensors(run.path / "latents.safetensors", tensors, {"split": "test"})
         report.save(run.path)
-        _draw(report, run)
+        _draw(report, run.metrics, run.path)
     return report
 
 
@@ -124,8 +125,25 @@ def _context(run: Run, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _draw(report: Report, run: Run) -> None:
-    from lather.audit.plots import save_plots
+def _draw(report: Report, metrics: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """All pictures, from the report alone."""
+    from lather.audit.curves import loss_curves
+    from lather.audit.grids import image_grid, reconstruction_grid, save_image
+    from lather.audit.plots import column_match, draw_map, draw_radius, ladder_bars
+    from lather.audit.theme import save
 
-    assert run.path is not None
-    save_plots(report, run.metrics, run.path)
+    arrays, words = report.arrays, report.plots
+    figures = {"latent_map": draw_map(words, arrays), "radius": draw_radius(words, arrays)}
+    bars = ladder_bars(list(report.rows.values()))
+    if bars is not None:
+        figures["ladder"] = bars
+    if metrics:
+        figures["losses"] = loss_curves(metrics)
+    if words.get("pictures") == "images":
+        save_image(image_grid(arrays["samples"][:64]), folder / "samples.png")
+        pairs = reconstruction_grid(arrays["originals"][:32], arrays["reconstructions"][:32])
+        save_image(pairs, folder / "reconstructions.png")
+    else:
+        figures["samples"] = column_match(arrays["originals"], arrays["samples"])
+    for name, figure in figures.items():
+        save(figure, folder / f"{name}.png")

@@ -23,7 +23,7 @@ logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
 
 
 def quick(**changes: object) -> dict[str, object]:
-    return {"epochs": 2, "batch_size": 128, "progress": False, **changes}
+    return {"epochs": 2, "batch_size": 128, "progress": False, "checkpoint_seconds": 0, **changes}
 
 
 def test_the_loss_falls_and_the_run_can_be_opened(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from lather.train import fit, open_run
 from lather.train.checkpoint import load_checkpoint, save_checkpoint
 from lather.train.loop import Epoch
 
-SETTINGS = {"epochs": 4, "batch_size": 64, "progress": False, "ema": 0.9, "log_every": 7}
+SETTINGS = {"epochs": 4, "batch_size": 64, "progress": False, "ema": 0.9, "log_every": 7, "checkpoint_seconds": 0}
 SCRIPT = """
 import logging, sys
 from pathlib import Path
@@ -28,7 +28,7 @@ sys.path.insert(0, sys.argv[2])
 from small import digits, tiny
 from lather.train import fit
 out = Path(sys.argv[1])
-settings = {"epochs": 4, "batch_size": 64, "progress": False, "ema": 0.9, "log_every": 7}
+settings = {"epochs": 4, "batch_size": 64, "progress": False, "ema": 0.9, "log_every": 7, "checkpoint_seconds": 0}
 resume = (out / "last.ckpt" / "state.json").exists()
 print("go", flush=True)
 fit(tiny(dropout=0.1), digits(), out=out, resume=resume, **settings)

@@ -44,7 +44,7 @@ def sample(
     import numpy as np
     import torch
 
-    from lather.audit.plots import image_grid
+    from lather.audit.grids import image_grid, save_image
     from lather.data import Scaling
     from lather.files import atomically
     from lather.priors import make_prior
@@ -62,8 +62,7 @@ def sample(
     x = trained.model.generate(n, prior=law, generator=torch.Generator().manual_seed(seed)).cpu()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".png":
-        with atomically(path) as temporary:
-            image_grid(x).savefig(temporary, format="png", dpi=150)
+        save_image(image_grid(x), path)
     else:
         values = Scaling.from_dict(trained.config["data"]["scaling"]).undo(x).numpy()
         with atomically(path) as temporary, open(temporary, "wb") as handle:

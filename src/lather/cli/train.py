@@ -86,7 +86,7 @@ def train(
     resume: Path | None = None,
     model: ModelOptions = ModelOptions(),
     reading: DataOptions = DataOptions(),
-    settings: Settings = Settings(),  # noqa: B008
+    settings: Annotated[Settings, Parameter(name="*", group="Training")] = Settings(),  # noqa: B008
     tensorboard: bool = False,
     quiet: Annotated[bool, Parameter(negative="")] = False,
     as_json: JSON = False,
@@ -177,7 +177,7 @@ def _finish(run: Run, dataset: Dataset, *, as_json: bool) -> None:
     """Measure and tell, on the first process only."""
     import torch.distributed as dist
 
-    from lather.audit.card import show_card
+    from lather.audit.card import print_card
     from lather.pipeline import measure
 
     if dist.is_available() and dist.is_initialized() and dist.get_rank() != 0:
@@ -186,9 +186,9 @@ def _finish(run: Run, dataset: Dataset, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"run": str(run.path), **report.to_dict()}, indent=2, ensure_ascii=False))
         return
-    show_card(report)
-    pictures = ", ".join(path.name for path in sorted(run.path.glob("*.png"))) if run.path else ""
-    print(f"\n{run.path}/\n  report.html  {pictures}\n  more samples: lather sample {run.path} -n 64")
+    print_card(report, pictures=sorted(run.path.glob("*.png")) if run.path else [])
+    if run.path is not None:
+        print(f"\nreport: {run.path / 'report.html'}\nmore samples: lather sample {run.path} -n 64")
 
 
 @contextlib.contextmanager

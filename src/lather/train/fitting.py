@@ -48,7 +48,7 @@ def fit(
 ) -> Run:
     """Train ``model`` on ``data``.
 
-    With ``out=`` a checkpoint is written after every epoch, atomically; Ctrl-C writes one at the step it came.
+    With ``out=`` a checkpoint is written after every epoch (of a second or more), atomically; Ctrl-C writes one at the step it came.
     ``resume=True`` goes on from there and, on a CPU, ends with bit for bit the weights of an uninterrupted run.
 
     Args:
@@ -73,8 +73,8 @@ def fit(
         TrainingError: a loss that is not finite; the last good checkpoint is kept.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written.
     """
-    settings = _changed(settings or Settings(), changes)
     dataset = data if isinstance(data, Dataset) else load(data)
+    settings = _changed(settings or Settings(), changes).for_data(len(dataset.train))
     fabric = _fabric(settings)
     if settings.batch_size % fabric.world_size:
         raise ConfigError(
@@ -204,7 +204,7 @@ def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[
     different = [f"model.{key}" for key in now["model"] if before["model"].get(key) != now["model"][key]]
     if before["data"].get("fingerprint") != now["data"]["fingerprint"]:
         different.append("data")
-    free = {"epochs", "log_every", "devices", "accelerator", "nodes"}
+    free = {"epochs", "log_every", "checkpoint_seconds", "devices", "accelerator", "nodes"}
     old, new = before["training"], now["training"]
     different += [
         f"{key} ({old.get(key)} before, {new[key]} now)" for key in new if old.get(key) != new[key] and key not in free

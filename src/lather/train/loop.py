@@ -1,4 +1,4 @@
-"""The training loop: batches by index from one tensor, a step, a check, a checkpoint every epoch."""
+"""The training loop: batches by index from one tensor, a step, a check, a checkpoint after epochs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def train(
     n, first = len(data.train), fabric.global_rank == 0
     size = min(settings.batch_size, n)
     batches = batches_per_epoch(n, size)
-    steps = settings.epochs * batches
+    assert settings.epochs is not None  # settled by Settings.for_data
+    epochs, steps = settings.epochs, settings.epochs * batches
     split = _resident(data.train, fabric.device)
     parameters = [p for p in module.parameters() if p.requires_grad]
     # all processes share one stream (directions, prior draws); latent noise differs between them
@@ -103,16 +104,20 @@ def train(
             _require_finite(values, state, folder, since=True)
             report("train", values)
 
+    saved = 0.0
+
     def checkpoint() -> None:
+        nonlocal saved
         if folder is not None and first:
             log.sync()
             save_checkpoint(folder / "last.ckpt", state.tensors(), state.numbers(), t=state.t)
+        saved = time.monotonic()
         fabric.barrier()
 
-    with Interrupts() as interrupts, Progress(steps, state.t, settings.epochs, show=progress and first) as bar:
+    with Interrupts() as interrupts, Progress(steps, state.t, epochs, show=progress and first) as bar:
         if state.t == 0:
             checkpoint()  # so that a run can be resumed from its first step on
-        while state.epoch < settings.epochs and not _exhausted(state, settings):
+        while state.epoch < epochs and not _exhausted(state, settings):
             module.train()
             order = torch.randperm(n, generator=reseed(torch.Generator(), settings.seed, _ORDER, state.epoch))
             while state.batch < batches:
@@ -152,7 +157,8 @@ def train(
             state.epoch, state.batch = state.epoch + 1, 0
             if settings.patience is not None:
                 state.remember_best(validation["loss"])
-            checkpoint()
+            if fabric.world_size > 1 or state.epoch == epochs or _elapsed(saved, settings):
+                checkpoint()
             if first:
                 for callback in callbacks:
                     callback(Epoch(state.epoch, state.t, _unwrapped(state.kept), validation))
@@ -184,6 +190,10 @@ def _resident(split: Split, device: torch.device) -> Split:
 
 def _exhausted(state: TrainingState, settings: Settings) -> bool:
     return settings.patience is not None and state.epoch - state.best_epoch >= settings.patience
+
+
+def _elapsed(saved: float, settings: Settings) -> bool:
+    return time.monotonic() - saved >= settings.checkpoint_seconds
 
 
 def _asked_to_stop(interrupts: Interrupts, fabric: Fabric, t: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar in a terminal, a line an epoch elsewhere."""
+"""What a person sees while a model trains: a bar in a terminal, and about twenty lines of validation losses."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ class Progress:
         """After an epoch, with the validation losses."""
         if self._bar is not None:
             self._bar.update(self._task, completed=t)
-        if self._console is not None:
+        every = max(self._epochs // 20, 1)  # at most twenty lines or so
+        if self._console is not None and ((epoch + 1) % every == 0 or epoch + 1 == self._epochs):
             self._console.print(
                 f"epoch {epoch + 1}/{self._epochs}  validation {_line(values)}  {seconds:.0f} s", highlight=False
             )

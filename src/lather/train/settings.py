@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from lather.errors import ConfigError
@@ -21,8 +21,8 @@ class Settings:
         ConfigError: a value outside its range.
     """
 
-    epochs: int = 20
-    """Passes over the training data."""
+    epochs: int | None = None
+    """Passes over the training data (default: 20, or as many as make 2000 steps where there are few data)."""
     batch_size: int = 256
     """Data per optimizer step, over all processes together. Divergences compare this many latents at a time."""
     lr: float = 1e-3
@@ -51,6 +51,8 @@ class Settings:
     """Machines, each with ``devices`` processes."""
     compile: bool = False
     """Compile the model with torch.compile: slower to start, faster on GPUs and large nets."""
+    checkpoint_seconds: float = 1.0
+    """An epoch that ends sooner than this after the last checkpoint writes none; 0 writes one every epoch."""
     log_every: int = 50
     """Steps between rows of metrics.jsonl; rows hold means over these steps."""
 
@@ -59,13 +61,15 @@ class Settings:
             if not ok:
                 raise ConfigError(f"{name} must be {what}, got {getattr(self, name)!r}")
 
-        for name in ("epochs", "batch_size", "nodes", "log_every"):
+        need(self.epochs is None or (_whole(self.epochs) and self.epochs >= 1), "epochs", "at least 1")
+        for name in ("batch_size", "nodes", "log_every"):
             need(_whole(getattr(self, name)) and getattr(self, name) >= 1, name, "a whole number of at least 1")
         need(self.batch_size >= 2, "batch_size", "at least 2: a divergence compares a batch with a distribution")
         need(_real(self.lr) and self.lr > 0, "lr", "a positive number, such as 1e-3")
         need(self.schedule in ("cosine", "constant"), "schedule", "'cosine' or 'constant'")
         need(_whole(self.warmup) and self.warmup >= 0, "warmup", "a number of steps, 0 or more")
         need(_real(self.weight_decay) and self.weight_decay >= 0, "weight_decay", "0 or more")
+        need(_real(self.checkpoint_seconds) and self.checkpoint_seconds >= 0, "checkpoint_seconds", "a time, 0 or more")
         need(self.clip is None or (_real(self.clip) and self.clip > 0), "clip", "a positive norm, or None")
         need(self.ema is None or (_real(self.ema) and 0 < self.ema < 1), "ema", "between 0 and 1, such as 0.999")
         need(self.patience is None or (_whole(self.patience) and self.patience >= 1), "patience", "at least 1 epoch")
@@ -77,6 +81,13 @@ class Settings:
         )
         need(self.accelerator in ("auto", "cpu", "cuda", "mps"), "accelerator", "one of auto, cpu, cuda, mps")
         need(self.devices == "auto" or (_whole(self.devices) and self.devices >= 1), "devices", "'auto' or at least 1")
+
+    def for_data(self, n: int) -> Settings:
+        """The same with ``epochs`` settled for ``n`` training samples."""
+        if self.epochs is not None:
+            return self
+        batches = max(n // min(self.batch_size, n), 1)
+        return replace(self, epochs=max(20, math.ceil(2000 / batches)))
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, JSON-ready."""
