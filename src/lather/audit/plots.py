@@ -57,16 +57,16 @@ def draw_map(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], theme
         axes.scatter(points[:, 0], points[:, 1], size, **look)
     else:
         _classes(axes, points, labels, words.get("map_classes", []), size, theme)
-    if words["map_circles"]:
-        _circles(axes, theme)
-    elif "map_prior" in arrays:
-        _contours(axes, arrays["map_prior"], theme)
     # the few farthest points must not shrink the rest to a blot
     shown = np.concatenate([points, arrays.get("map_prior", points[:0])])
     low, high = np.quantile(shown, [0.001, 0.999], axis=0)
     middle = np.zeros(2) if words["map_circles"] else (low + high) / 2
     reach = 1.1 * float(max(np.abs(low - middle).max(), np.abs(high - middle).max(), 3.0 * words["map_circles"]))
     axes.set(xlim=(middle[0] - reach, middle[0] + reach), ylim=(middle[1] - reach, middle[1] + reach))
+    if words["map_circles"]:
+        _circles(axes, reach, theme)
+    elif "map_prior" in arrays:
+        _contours(axes, arrays["map_prior"], theme)
     axes.set_aspect("equal")
     axes.set(xlabel=words["map_axes"][0], ylabel=words["map_axes"][1], title="Held-out latents and the prior")
     legend(axes, theme, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.4, markerscale=1.6)
@@ -92,14 +92,15 @@ def _classes(
         axes.scatter(inside[:, 0], inside[:, 1], size, **look)
 
 
-def _circles(axes: Axes, theme: Theme) -> None:
+def _circles(axes: Axes, reach: float, theme: Theme) -> None:
     """A projection of N(0, I) on a plane is N(0, I₂): a disc of radius √(−2 log(1 − q)) holds the share q."""
     from matplotlib.patches import Circle
 
     for q in _QUANTILES:
         radius = float(np.sqrt(-2 * np.log(1 - q)))
         axes.add_patch(Circle((0, 0), radius, fill=False, edgecolor=theme.prior, linewidth=1.2))
-        _tag(axes, radius * np.sqrt(0.5), radius * np.sqrt(0.5), q, theme)
+        if reach < 8 or q == _QUANTILES[-1]:  # farther out the labels would fall on each other
+            _tag(axes, radius * np.sqrt(0.5), radius * np.sqrt(0.5), q, theme)
     axes.plot([], [], color=theme.prior, linewidth=1.2, label="prior")
 
 
