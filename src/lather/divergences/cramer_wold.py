@@ -76,7 +76,7 @@ class CramerWold(Divergence):
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         double = z.dtype == torch.float64
         kernel = _SmoothedSlices(self.smoothing(len(z)), self.exact, 1e-12 if double else 2e-8)
-        return kernel_distance(z, kernel, prior, generator, self.unbiased).to(z.dtype)
+        return kernel_distance(z, kernel, prior, generator, self.unbiased)
 
     def check(self, prior: Prior) -> None:
         if not self.exact and prior.d < 2:
@@ -125,10 +125,13 @@ class _SmoothedSlices:
             return GaussianProfile(rate, self.at_zero)
         return InversePowerProfile(_slice_fit(d, self.exact, self.tolerance), rate, self.at_zero)
 
-    def prior_mean(self, r2: Tensor, d: int) -> Tensor:
-        s = r2 / (2 + 4 * self.gamma)
-        phi = torch.exp(-s) if d == 1 else _slice_fit(d, self.exact, 1e-13)(s)
-        return phi * ((self.gamma + 0.5) ** -0.5 / _ROOT_PI_2)
+    def prior_mean(self, r2: Tensor, d: int) -> tuple[Tensor, Tensor]:
+        rate, weight = 1 / (2 + 4 * self.gamma), (self.gamma + 0.5) ** -0.5 / _ROOT_PI_2
+        if d == 1:
+            mean = weight * torch.exp(-rate * r2)
+            return mean, -rate * mean
+        phi, slope = _slice_fit(d, self.exact, 1e-13)(rate * r2)
+        return weight * phi, weight * rate * slope
 
     def prior_self(self, d: int) -> float:
         return (1 + self.gamma) ** -0.5 / _ROOT_PI_2

@@ -12,6 +12,7 @@ __all__ = ["EmpiricalLaw", "Law"]
 
 
 @runtime_checkable
+@runtime_checkable
 class Law(Protocol):
     """Anything with a differentiable distribution function; torch distributions have it."""
 

@@ -52,7 +52,7 @@ class Energy(Divergence):
         self.unbiased = unbiased
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
-        return kernel_distance(z, _NegativeDistance(), prior, generator, self.unbiased).to(z.dtype)
+        return kernel_distance(z, _NegativeDistance(), prior, generator, self.unbiased)
 
     def needs(self, prior: Prior) -> str:
         return "closed form" if prior.standard else "prior samples"
@@ -66,8 +66,9 @@ class _NegativeDistance:
     def profile(self, d: int) -> Profile:
         return RootProfile()
 
-    def prior_mean(self, r2: Tensor, d: int) -> Tensor:
-        return -_distance_fit(d)(r2)
+    def prior_mean(self, r2: Tensor, d: int) -> tuple[Tensor, Tensor]:
+        mean, slope = _distance_fit(d)(r2)
+        return -mean, -slope
 
     def prior_self(self, d: int) -> float:
         return -2 * gamma_ratio(d)

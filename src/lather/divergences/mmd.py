@@ -46,9 +46,11 @@ class GaussianKernel(Spec):
     def profile(self, d: int) -> Profile:
         return GaussianProfile(0.5 / self.bandwidth**2)
 
-    def prior_mean(self, r2: Tensor, d: int) -> Tensor:
+    def prior_mean(self, r2: Tensor, d: int) -> tuple[Tensor, Tensor]:
         h2 = self.bandwidth**2
-        return torch.exp(-r2 / (2 * (1 + h2)) - 0.5 * d * math.log1p(1 / h2))
+        rate = 0.5 / (1 + h2)
+        mean = torch.exp(-rate * r2 - 0.5 * d * math.log1p(1 / h2))
+        return mean, -rate * mean
 
     def prior_self(self, d: int) -> float:
         return math.exp(-0.5 * d * math.log1p(2 / self.bandwidth**2))
@@ -86,17 +88,23 @@ class IMQKernel(Spec):
     def profile(self, d: int) -> Profile:
         return InverseQuadraticProfile([2 * d * s for s in self.scales])
 
-    def prior_mean(self, r2: Tensor, d: int) -> Tensor:
+    def prior_mean(self, r2: Tensor, d: int) -> tuple[Tensor, Tensor]:
         return _imq_fit(self.scales, d)(r2)
 
     def prior_self(self, d: int) -> float:
-        zero = torch.zeros((), dtype=torch.float64)
-        return sum(float(imq_mean(zero, d * s, d)) for s in self.scales)
+        return _imq_self(self.scales, d)
 
 
 @functools.lru_cache(maxsize=64)
 def _imq_fit(scales: tuple[float, ...], d: int) -> RadialFit:
-    return RadialFit(lambda r2: sum((imq_mean(r2, 2 * d * s, d) for s in scales), r2 * 0), a=d + 2.0, power=1.0)
+    middle = d * math.sqrt((1 + 2 * min(scales)) * (1 + 2 * max(scales)))  # between the poles, near −(C + d)
+    return RadialFit(lambda r2: sum((imq_mean(r2, 2 * d * s, d) for s in scales), r2 * 0), a=middle, power=1.0)
+
+
+@functools.lru_cache(maxsize=64)
+def _imq_self(scales: tuple[float, ...], d: int) -> float:
+    zero = torch.zeros((), dtype=torch.float64)
+    return sum(float(imq_mean(zero, d * s, d)) for s in scales)
 
 
 class MMD(Divergence):
@@ -131,7 +139,7 @@ class MMD(Divergence):
         self.unbiased = unbiased
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
-        return kernel_distance(z, self.kernel, prior, generator, self.unbiased).to(z.dtype)
+        return kernel_distance(z, self.kernel, prior, generator, self.unbiased)
 
     def needs(self, prior: Prior) -> str:
         return "closed form" if prior.standard else "prior samples"

@@ -20,7 +20,7 @@ from torch.autograd import Function
 from lather.divergences.first_order import first_order
 from lather.divergences.profiles import Profile
 
-__all__ = ["cross_sum", "pair_sum"]
+__all__ = ["pair_sum", "sweep"]
 
 
 def pair_sum(x: Float[Tensor, "n d"], profile: Profile) -> Float[Tensor, ""]:
@@ -30,12 +30,66 @@ def pair_sum(x: Float[Tensor, "n d"], profile: Profile) -> Float[Tensor, ""]:
         x: (n, d) float32 or float64.
         profile: f and f′ on a block of squared distances.
     """
-    return _PairSum.apply(x, None, profile)
+    value: Tensor = _PairSum.apply(x, profile)
+    return value
 
 
-def cross_sum(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], profile: Profile) -> Float[Tensor, ""]:
-    """Σ_{i,j} f(‖x_i − y_j‖²) as a float64 scalar, differentiable once in ``x``; ``y`` is a constant."""
-    return _PairSum.apply(x, y.detach(), profile)
+def sweep(
+    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None, profile: Profile, wanted: bool
+) -> tuple[Float[Tensor, ""], Float[Tensor, "n d"] | None]:
+    """Σ f(D) in float64 and, if ``wanted``, its gradient in x.
+
+    Args:
+        x: (n, d).
+        y: the other side, (m, d): all n × m pairs; ``None``: the pairs i < j within x.
+        profile: f and f′ on a block of squared distances.
+        wanted: whether to work the gradient out.
+    """
+    centre = (x if y is None else torch.cat([x, y])).mean(0)
+    x = x - centre
+    y = x if y is None else y - centre
+    same = y is x
+    x2 = x.square().sum(1)
+    y2 = x2 if same else y.square().sum(1)
+    (n, d), m, rows_columns = x.shape, len(y), _tile(x.device)
+    size = min(rows_columns[0], n) * min(max(rows_columns), max(n, m))
+    work = [torch.empty(size, dtype=x.dtype, device=x.device) for _ in range(1 + profile.spare)]
+    total = torch.zeros((), dtype=torch.float64, device=x.device)
+    if wanted:  # a column of ones makes the row sums of W part of the same matrix product
+        one = torch.ones(len(y), 1, dtype=x.dtype, device=x.device)
+        augmented = torch.cat([y, one], 1)
+        moved = torch.zeros(n, d + 1, dtype=x.dtype, device=x.device)
+    for i, j, diagonal in _blocks(n, None if same else m, x.device):
+        shape = (i.stop - i.start, j.stop - j.start)
+        blocks = [part[: shape[0] * shape[1]].view(shape) for part in work]
+        torch.addmm(y2[j], x[i], y[j].T, alpha=-2.0, out=blocks[0]).add_(x2[i, None]).clamp_min_(0.0)
+        views = [_off_diagonal(block) for block in blocks] if diagonal else blocks
+        value, slope = profile(views[0], views[1:], wanted)
+        total += value / 2 if diagonal else value
+        if wanted:
+            weights = next(block for block, view in zip(blocks, views, strict=True) if view is slope)
+            if diagonal:
+                weights.fill_diagonal_(0.0)
+            moved[i].addmm_(weights, augmented[j])
+            if same and not diagonal:
+                moved[j].addmm_(weights.T, augmented[i])
+    if not wanted:
+        return total, None
+    return total, (x * moved[:, d:] - moved[:, :d]).mul_(2.0)
+
+
+class _PairSum(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, profile: Profile) -> Tensor:
+        total, gradient = sweep(x, None, profile, ctx.needs_input_grad[0])
+        if gradient is not None:
+            ctx.save_for_backward(x, gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        x, gradient = ctx.saved_tensors
+        return first_order(gradient * grad.to(gradient.dtype), x), None
 
 
 def _tile(device: torch.device) -> tuple[int, int]:
@@ -53,60 +107,6 @@ def _blocks(n: int, m: int | None, device: torch.device) -> Iterator[tuple[slice
         start, end = (bottom, n) if m is None else (0, m)
         for left in range(start, end, columns):
             yield slice(top, bottom), slice(left, min(left + columns, end)), False
-
-
-class _PairSum(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor | None, profile: Profile) -> Tensor:
-        total, gradient = _sweep(x.detach(), y, profile, ctx.needs_input_grad[0])
-        if gradient is not None:
-            ctx.save_for_backward(x, gradient)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        x, gradient = ctx.saved_tensors
-        return first_order(gradient * grad.to(gradient.dtype), x), None, None
-
-
-def _sweep(x: Tensor, y: Tensor | None, profile: Profile, wanted: bool) -> tuple[Tensor, Tensor | None]:
-    """Σ f(D) and, if ``wanted``, its gradient in x."""
-    centre = (x if y is None else torch.cat([x, y])).mean(0)
-    x = x - centre
-    y = x if y is None else y - centre
-    same = y is x
-    x2, y2 = x.square().sum(1), y.square().sum(1)
-    (n, d), m, rows_columns = x.shape, len(y), _tile(x.device)
-    size = min(rows_columns[0], n) * min(max(rows_columns), max(n, m))
-    work = [torch.empty(size, dtype=x.dtype, device=x.device) for _ in range(1 + profile.spare)]
-    total = torch.zeros((), dtype=torch.float64, device=x.device)
-    if wanted:  # a column of ones makes the row sums of W part of the same matrix product
-        one = torch.ones(len(y), 1, dtype=x.dtype, device=x.device)
-        augmented = torch.cat([y, one], 1)
-        moved = torch.zeros(n, d + 1, dtype=x.dtype, device=x.device)
-    for i, j, diagonal in _blocks(n, None if same else m, x.device):
-        shape = (i.stop - i.start, j.stop - j.start)
-        blocks = [part[: shape[0] * shape[1]].view(shape) for part in work]
-        squared_distances(x[i], y[j], x2[i], y2[j], out=blocks[0])
-        views = [_off_diagonal(block) for block in blocks] if diagonal else blocks
-        value, slope = profile(views[0], views[1:], wanted)
-        total += value / 2 if diagonal else value
-        if wanted:
-            weights = next(block for block, view in zip(blocks, views, strict=True) if view is slope)
-            if diagonal:
-                weights.fill_diagonal_(0.0)
-            moved[i].addmm_(weights, augmented[j])
-            if same and not diagonal:
-                moved[j].addmm_(weights.T, augmented[i])
-    if not wanted:
-        return total, None
-    return total, (x * moved[:, d:] - moved[:, :d]).mul_(2.0)
-
-
-def squared_distances(x: Tensor, y: Tensor, x2: Tensor, y2: Tensor, out: Tensor) -> Tensor:
-    """‖x_i − y_j‖² into ``out`` (rows, columns), by one matrix product, never negative."""
-    torch.addmm(y2, x, y.T, alpha=-2.0, out=out)
-    return out.add_(x2[:, None]).clamp_min_(0.0)
 
 
 def _off_diagonal(block: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ __all__ = ["GaussianProfile", "InversePowerProfile", "InverseQuadraticProfile", 
 
 
 @runtime_checkable
+@runtime_checkable
 class Profile(Protocol):
     """f(D) and f′(D) on a block of squared distances.
 
@@ -60,15 +61,15 @@ class InverseQuadraticProfile:
 
     def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
         term, slopes = spare
-        total = torch.zeros((), dtype=torch.float64, device=distances.device)
+        rows = distances.new_zeros(len(distances))
         if slope:
             slopes.zero_()
         for c in self.constants:
             torch.add(distances, c, out=term).reciprocal_()
-            total += _total(term) * c
+            rows.add_(term.sum(-1), alpha=c)
             if slope:
                 slopes.addcmul_(term, term, value=-c)
-        return total, slopes
+        return rows.double().sum(), slopes
 
 
 class RootProfile:
@@ -93,28 +94,26 @@ class InversePowerProfile:
         assert fit.power == 0.5
         self.rate = rate / fit.a
         h, g = fit.monomials()
-        self.value = [weight * c for c in h]
-        self.slope = [-weight * self.rate * c for c in g]
+        self.value = weight * h
+        self.slope = (-0.5 * weight * self.rate) * g
 
     def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
         x, h = spare
-        one = distances.new_ones(())
         root = distances.mul_(self.rate).add_(1.0).rsqrt_()  # √u
-        torch.addcmul(-one, root, root, value=2.0, out=x)  # 2u − 1
+        torch.mul(root, root, out=x).mul_(2.0).sub_(1.0)  # 2u − 1
         total = _total(_horner(self.value, x, h).mul_(root))
         if slope:
             h = _horner(self.slope, x, h).mul_(root)
-            torch.add(x, 1.0, out=x)  # 2u
-            return total, h.mul_(x).mul_(0.5)
+            return total, h.mul_(x.add_(1.0))  # 2u
         return total, h
 
 
-def _horner(coefficients: list[float], x: Tensor, out: Tensor) -> Tensor:
+def _horner(coefficients: Tensor, x: Tensor, out: Tensor) -> Tensor:
     """Polynomial with ``coefficients`` (highest power first) of x, in ``out``; one pass over the block for each."""
     if len(coefficients) == 1:
-        return out.fill_(coefficients[0])
-    lead, *rest = coefficients
-    torch.mul(x, lead, out=out).add_(rest[0])
-    for c in rest[1:]:
-        torch.addcmul(x.new_tensor(c), out, x, out=out)
+        return out.fill_(float(coefficients[0]))
+    lead, second, *rest = coefficients.to(x).unbind()
+    torch.mul(x, lead, out=out).add_(second)
+    for c in rest:
+        torch.addcmul(c, out, x, out=out)
     return out

@@ -16,9 +16,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd import Function
-
-from lather.divergences.first_order import first_order
 
 __all__ = ["RadialFit"]
 
@@ -47,15 +44,24 @@ class RadialFit:
         derivative = np.polynomial.chebyshev.chebder(self.value)
         slope = np.polynomial.chebyshev.chebmul([1.0, 1.0], derivative)  # (x + 1) h′ = 2u h′
         self.slope = np.polynomial.chebyshev.chebadd(power * self.value, slope)[: last + 1]
+        self.both = torch.from_numpy(np.stack([self.value, self.slope], axis=1))
+        self._monomials: tuple[Tensor, Tensor] | None = None
 
-    def monomials(self) -> tuple[list[float], list[float]]:
-        """Coefficients of h and g in powers of x = 2u − 1, highest first, for Horner's rule."""
-        h, g = (np.polynomial.chebyshev.cheb2poly(c)[::-1].tolist() for c in (self.value, self.slope))
-        return h, g
+    def monomials(self) -> tuple[Tensor, Tensor]:
+        """Coefficients of h and g in powers of x = 2u − 1, highest first, for Horner's rule; float64 on the CPU."""
+        if self._monomials is None:
+            h, g = (np.polynomial.chebyshev.cheb2poly(c)[::-1].copy() for c in (self.value, self.slope))
+            self._monomials = torch.from_numpy(h), torch.from_numpy(g)
+        return self._monomials
 
-    def __call__(self, s: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-        """F(s) in float64, differentiable once."""
-        return _Evaluate.apply(s, self)
+    def __call__(self, s: Float[Tensor, "n"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """F(s) and F′(s) in float64."""
+        u = self.a / (self.a + s.double())
+        order = torch.arange(len(self.both), dtype=torch.float64, device=s.device)
+        chebyshev = torch.cos(torch.acos(2 * u - 1)[:, None] * order)
+        h, g = (chebyshev @ self.both.to(s.device)).unbind(1)
+        power = u**self.power
+        return h * power, g * power * u * (-1 / self.a)
 
 
 def _interpolate(function: Callable[[Tensor], Tensor], a: float, power: float, degree: int) -> Any:
@@ -66,20 +72,3 @@ def _interpolate(function: Callable[[Tensor], Tensor], a: float, power: float, d
     transform = np.cos(np.outer(np.arange(degree + 1), theta)) * (2 / (degree + 1))
     transform[0] /= 2
     return transform @ h
-
-
-class _Evaluate(Function):
-    @staticmethod
-    def forward(ctx: Any, s: Tensor, fit: RadialFit) -> Tensor:
-        u = fit.a / (fit.a + s.double())
-        angle = torch.acos(2 * u - 1)
-        order = torch.arange(len(fit.value), dtype=torch.float64, device=s.device)
-        both = torch.from_numpy(np.stack([fit.value, fit.slope], axis=1)).to(s.device)
-        h, g = (torch.cos(angle[:, None] * order) @ both).unbind(1)
-        ctx.save_for_backward(s, (g * u ** (fit.power + 1) * (-1 / fit.a)).to(s.dtype))
-        return h * u**fit.power
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        s, slope = ctx.saved_tensors
-        return first_order(grad.to(slope.dtype) * slope, s), None
