@@ -12,39 +12,53 @@ __all__ = ["JSON", "divergences", "priors", "recipes", "show"]
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs to read.")]
 
 
-def recipes(*, latent: int = 8, numbers: int = 784, as_json: JSON = False) -> None:
+def recipes(*, numbers: int = 784, as_json: JSON = False) -> None:
     """List the recipes: name, the line of algebra, the paper.
 
     Parameters
     ----------
-    latent
-        Latent dimensions to show the algebra for.
     numbers
         Values in a sample (784 for MNIST); default weights grow with it.
     """
     from lather.train.recipes import RECIPES
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for recipe in RECIPES.values():
         design = recipe.design(numbers)
         rows.append(
             {
                 "name": recipe.name,
+                "summary": recipe.summary,
                 "objective": repr(design.objective),
                 "posterior": repr(design.posterior),
-                "summary": recipe.summary,
                 "options": recipe.options,
+                "paper": repr(recipe.design(numbers, paper=True).objective),
                 "citation": recipe.citation,
             }
         )
-    show(
-        rows,
-        as_json,
-        title=f"Recipes, with their default weights for samples of {numbers} values",
-        columns={"name": "recipe", "objective": "objective", "posterior": "posterior", "summary": "what it is"},
-        notes=[f"{row['name']}: {row['citation']}" for row in rows]
-        + ["", "Change an option with --set, such as --set weight=50; --paper takes the paper's own weights."],
-    )
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    console.print(f"Recipes, with their default weights for samples of {numbers} values\n", highlight=False)
+    for row in rows:
+        console.print(Text(row["name"], style="bold"))
+        lines = [row["summary"], f"{row['objective']},  posterior {row['posterior']}"]
+        if row["paper"] != row["objective"]:
+            lines.append(f"--paper: {row['paper']}")
+        if row["options"]:
+            lines.append("--set: " + "  ".join(f"{k}={_shown(v)}" for k, v in row["options"].items()))
+        lines.append(row["citation"])
+        for line in lines:
+            console.print(Padding(Text(line, style="dim" if line == row["citation"] else ""), (0, 0, 0, 4)))
+
+
+def _shown(value: Any) -> str:
+    return "auto" if value is None else str(value)
 
 
 def priors(*, as_json: JSON = False) -> None:
@@ -67,7 +81,7 @@ def divergences(*, latent: int = 8, as_json: JSON = False) -> None:
     from lather.errors import CapabilityError
     from lather.priors import PRIORS, make_prior
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, (summary, make) in DIVERGENCES.items():
         divergence = make(latent)
         needs = {}
@@ -78,12 +92,18 @@ def divergences(*, latent: int = 8, as_json: JSON = False) -> None:
                 needs[prior] = divergence.needs(law)
             except CapabilityError:
                 needs[prior] = "no"
-        rows.append({"name": name, "class": repr(divergence), "summary": summary, **needs})
+        rows.append({"name": name, "summary": summary, "class": repr(divergence), "needs": needs})
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    show(rows, False, title="Divergences", columns={"name": "divergence", "summary": "what it is"})
+    signs = {"closed form": "closed", "prior samples": "samples", "no": "–"}
+    flat = [{"name": row["name"], **{p: signs[need] for p, need in row["needs"].items()}} for row in rows]
     show(
-        rows,
-        as_json,
-        title=f"Divergences in {latent} dimensions, and the prior's side: closed form, prior samples, or not possible",
-        columns={"name": "divergence", "class": "class", "summary": "what it is", **{p: p for p in PRIORS}},
+        flat,
+        False,
+        title="The prior's side: in closed form, from prior samples, or not possible (–)",
+        columns={"name": "divergence", **{prior: prior for prior in PRIORS}},
     )
 
 
@@ -93,7 +113,6 @@ def show(
     *,
     title: str,
     columns: dict[str, str],
-    notes: list[str] | None = None,
 ) -> None:
     """Print rows as a table for people or as JSON for programs.
 
@@ -102,7 +121,6 @@ def show(
         as_json: which of the two.
         title: above the table.
         columns: key -> heading, for the table; JSON has all keys.
-        notes: lines below the table.
     """
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -116,7 +134,4 @@ def show(
         table.add_column(heading, no_wrap=index == 0, style="bold" if index == 0 else "", overflow="fold")
     for row in rows:
         table.add_row(*(str(row[key]) for key in columns))
-    console = Console()
-    console.print(table)
-    for note in notes or []:
-        console.print(note, markup=False, highlight=False)
+    Console().print(table)
