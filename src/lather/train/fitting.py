@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,13 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lather.data import Dataset, load
-from lather.errors import ConfigError, RunError, ShapeError
-from lather.files import write_json
+from lather.errors import ConfigError, ShapeError
 from lather.models import Autoencoder, describe
 from lather.train.checkpoint import load_checkpoint, save_tensors
+from lather.train.claim import claimed
 from lather.train.loop import Epoch, train
 from lather.train.metrics import MetricsLog
-from lather.train.run import CONFIG_SCHEMA, Run, read_config
-from lather.train.seeds import seed_for
+from lather.train.run import CONFIG_SCHEMA, Run
 from lather.train.settings import Settings
 from lather.train.state import TrainingState
 
@@ -48,8 +47,13 @@ def fit(
 ) -> Run:
     """Train ``model`` on ``data``.
 
-    With ``out=`` a checkpoint is written after every epoch (of a second or more), atomically; Ctrl-C writes one at the step it came.
-    ``resume=True`` goes on from there and, on a CPU, ends with bit for bit the weights of an uninterrupted run.
+    With ``out=`` a checkpoint is written after every epoch (of a second or more), atomically; Ctrl-C writes one at the
+    step it came. ``resume=True`` goes on from there and, on a CPU, ends with bit for bit the weights of an
+    uninterrupted run.
+
+    With several ``devices`` the whole script is started once for each further process, and each runs it to its end;
+    divergences compare the latents of all of them, so that results are those of one process up to rounding and
+    noise. Only the first process writes, shows progress and calls ``callbacks``.
 
     Args:
         model: what to train, in place.
@@ -76,22 +80,14 @@ def fit(
     dataset = data if isinstance(data, Dataset) else load(data)
     settings = _changed(settings or Settings(), changes).for_data(len(dataset.train))
     fabric = _fabric(settings)
-    if settings.batch_size % fabric.world_size:
-        raise ConfigError(
-            f"batch_size={settings.batch_size} cannot be shared equally by {fabric.world_size} processes; make it a "
-            f"multiple of {fabric.world_size}"
-        )
     folder = None if out is None else Path(out)
     config = _config(model, dataset, settings, notes or {})
     with contextlib.ExitStack() as stack:
         if folder is not None:
-            if fabric.global_rank == 0:
-                config = stack.enter_context(_claimed(folder, config, resume=resume))
-            fabric.barrier()
+            config = stack.enter_context(claimed(fabric, folder, config, resume=resume))
         elif resume:
             raise ConfigError("resume=True goes on with a run directory; name it with out=")
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        torch.manual_seed(seed_for(settings.seed, fabric.global_rank))
+        stack.enter_context(torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []))
         if settings.compile:
             model.encoder.compile()
             model.decoder.compile()
@@ -106,6 +102,7 @@ def fit(
         state = TrainingState(model, optimizer, _average(model, settings))
         if resume and folder is not None and (folder / "last.ckpt" / "state.json").exists():
             state.restore(*load_checkpoint(folder / "last.ckpt"))
+            fabric.barrier()  # before the first process replaces what others still read
         writes = folder if fabric.global_rank == 0 else None
         log = stack.enter_context(MetricsLog(writes, keep=state.t if resume else 0, tensorboard=tensorboard))
         train(
@@ -151,6 +148,12 @@ def _fabric(settings: Settings) -> Fabric:
         precision=settings.precision,
         strategy="ddp" if several else "auto",
     )
+    processes = getattr(fabric.strategy, "num_processes", 1) * settings.nodes
+    if settings.batch_size % processes:
+        raise ConfigError(
+            f"batch_size={settings.batch_size} cannot be shared equally by {processes} processes; make it a "
+            f"multiple of {processes}"
+        )
     fabric.launch()
     return fabric
 
@@ -169,54 +172,6 @@ def _config(model: Autoencoder, data: Dataset, settings: Settings, notes: Mappin
         "model": describe(model),
         "training": settings.to_dict(),
     }
-
-
-@contextlib.contextmanager
-def _claimed(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dict[str, Any]]:
-    """Hold the run directory for this process; yield the configuration that is now in it."""
-    from filelock import FileLock, Timeout
-
-    if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "a run" if (folder / "config.json").exists() else "something else"
-        raise RunError(
-            f"{folder} already holds {what}; choose another directory with out=, or go on with a run there: "
-            f"resume=True (lather train --resume {folder})"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise RunError(f"another process is training in {folder}; wait for it, or choose another directory") from None
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error}") from error
-    try:
-        if resume:
-            config = _compare(folder, read_config(folder), config)
-        write_json(folder / "config.json", config)
-        yield config
-    finally:
-        lock.release()
-
-
-def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The configuration to go on with; refuses another model, other data or other settings."""
-    different = [f"model.{key}" for key in now["model"] if before["model"].get(key) != now["model"][key]]
-    if before["data"].get("fingerprint") != now["data"]["fingerprint"]:
-        different.append("data")
-    free = {"epochs", "log_every", "checkpoint_seconds", "devices", "accelerator", "nodes"}
-    old, new = before["training"], now["training"]
-    different += [
-        f"{key} ({old.get(key)} before, {new[key]} now)" for key in new if old.get(key) != new[key] and key not in free
-    ]
-    if new["epochs"] < old.get("epochs", 0):
-        different.append(f"epochs ({old['epochs']} before, {new['epochs']} now)")
-    if different:
-        raise RunError(
-            f"{folder} cannot be resumed with something else than it was started with: {'; '.join(different)}; "
-            f"`lather train --resume {folder}` takes everything from the run itself"
-        )
-    return {**before, "training": new}
 
 
 def _average(model: Autoencoder, settings: Settings) -> AveragedModel | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,10 +24,23 @@ def gather_latents(z: Float[Tensor, "b d"]) -> Float[Tensor, "n d"]:
     Args:
         z: this process's latents; the same number on every process.
     """
-    import torch.distributed as dist
-
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return z
-    from torch.distributed.nn.functional import all_gather
+    result: Tensor = _Gather.apply(z)
+    return result
 
-    return torch.cat(list(all_gather(z)), dim=0)
+
+class _Gather(torch.autograd.Function):
+    """All-gather whose adjoint is the sum over processes, as the adjoint of a copy to everyone must be."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        parts = [torch.empty_like(z, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, z.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.chunk(dist.get_world_size())[dist.get_rank()]

@@ -20,7 +20,7 @@ from lather.train.gather import gather_latents
 from lather.train.interrupt import Interrupts
 from lather.train.metrics import Means, MetricsLog
 from lather.train.progress import Progress
-from lather.train.seeds import reseed
+from lather.train.seeds import reseed, reseed_global
 from lather.train.settings import Settings
 from lather.train.state import TrainingState
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Epoch", "batches_per_epoch", "train"]
 
 # streams of random numbers; the second part of every seed
-_ORDER, _SHARED, _NOISE, _VALIDATION = 1, 2, 3, 4
+_ORDER, _SHARED, _NOISE, _VALIDATION, _GLOBAL = 1, 2, 3, 4, 5
 _RESIDENT = 4 * 2**30  # bytes of stored data that are moved to an accelerator whole
 
 
@@ -79,7 +79,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C, once a checkpoint of this very step is written.
     """
     n, first = len(data.train), fabric.global_rank == 0
-    size = min(settings.batch_size, n)
+    size = min(settings.batch_size, n) // fabric.world_size * fabric.world_size  # as many for every process
     batches = batches_per_epoch(n, size)
     assert settings.epochs is not None  # settled by Settings.for_data
     epochs, steps = settings.epochs, settings.epochs * batches
@@ -87,7 +87,8 @@ def train(
     parameters = [p for p in module.parameters() if p.requires_grad]
     # all processes share one stream (directions, prior draws); latent noise differs between them
     shared, noise = (torch.Generator(device=fabric.device) for _ in range(2))
-    cautious = fabric.device.type == "cpu"  # reading the loss costs nothing there; elsewhere it would stall the device
+    # reading the loss costs nothing on a CPU and would stall other devices; several processes must stop as one
+    cautious = fabric.device.type == "cpu" and fabric.world_size == 1
     means = Means()
     gather = gather_latents if fabric.world_size > 1 else None
     started, before = time.monotonic(), state.seconds
@@ -99,7 +100,7 @@ def train(
             log.write(row)
 
     def flush() -> None:
-        values = means.take()
+        values = _mean_of_processes(means.take(), fabric)
         if values:
             _require_finite(values, state, folder, since=True)
             report("train", values)
@@ -127,6 +128,7 @@ def train(
                     group["lr"] = settings.lr_at(state.t, steps)
                 reseed(shared, settings.seed, _SHARED, state.t)
                 reseed(noise, settings.seed, _NOISE, state.t, fabric.global_rank)
+                reseed_global(fabric.device, settings.seed, _GLOBAL, state.t, fabric.global_rank)
                 values = module(x, t=state.t, generator=shared, noise=noise, gather=gather)
                 if cautious and not math.isfinite(values["loss"].item()):
                     _require_finite({name: value.item() for name, value in values.items()}, state, folder)
@@ -148,9 +150,11 @@ def train(
                     checkpoint()
                     raise KeyboardInterrupt
             flush()
-            if cautious:
+            if fabric.device.type == "cpu":
                 _require_finite_weights(parameters, state, folder)
+            _share_buffers(state.kept, fabric)
             validation = validate(state.kept, data.validation, settings, fabric.device)
+            validation = _mean_of_processes(validation, fabric)
             report("validation", validation)
             _require_finite(validation, state, folder)
             bar.epoch(state.epoch, state.t, validation, state.seconds)
@@ -179,6 +183,21 @@ def validate(model: nn.Module, split: Split, settings: Settings, device: torch.d
         means.add(model(x, t=2**62, generator=shared))  # t: annealing is over
     model.train(training)
     return means.take()
+
+
+def _mean_of_processes(values: dict[str, float], fabric: Fabric) -> dict[str, float]:
+    """The same numbers on every process, so that all decide alike."""
+    if fabric.world_size == 1 or not values:
+        return values
+    shared: Any = fabric.all_reduce(torch.tensor(list(values.values()), dtype=torch.float64, device=fabric.device))
+    return dict(zip(values, shared.tolist(), strict=True))
+
+
+def _share_buffers(model: nn.Module, fabric: Fabric) -> None:
+    """Give every process the first one's buffers (running means of normalisation layers), as each step does."""
+    if fabric.world_size > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
 
 
 def _resident(split: Split, device: torch.device) -> Split:

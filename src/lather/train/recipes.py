@@ -110,7 +110,7 @@ def _ae(numbers: int, *, paper: bool) -> Design:
 @_recipe("noise-ae", "Poole, Sohl-Dickstein, Ganguli 2014, arXiv:1406.1831")
 def _noise_ae(numbers: int, *, paper: bool, sigma: float = 0.3, weight: float | None = None) -> Design:
     """Noise of fixed size in the latent; the norm keeps codes from outrunning it."""
-    a = weight if weight is not None else 0.01 * numbers / 100
+    a = weight if weight is not None else 9e-4 * numbers
     return Design(Reconstruction() + a * LatentNorm(), FixedNoise(sigma), SquaredError())
 
 

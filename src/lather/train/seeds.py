@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["reseed", "seed_for"]
+__all__ = ["reseed", "reseed_global", "seed_for"]
 
 _MASK = 2**64 - 1
 
@@ -23,3 +23,13 @@ def seed_for(*parts: int) -> int:
 def reseed(generator: torch.Generator, *parts: int) -> torch.Generator:
     """Set ``generator`` to the stream that belongs to ``parts``."""
     return generator.manual_seed(seed_for(*parts))
+
+
+def reseed_global(device: torch.device, *parts: int) -> None:
+    """Set torch's global generators of the CPU and of ``device`` (dropout draws from them) to the stream of ``parts``.
+
+    ``torch.manual_seed`` does so for every device there is, which takes a hundred times as long.
+    """
+    torch.default_generator.manual_seed(seed_for(*parts))
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed_for(*parts))

@@ -20,8 +20,8 @@ __all__ = ["TrainingState"]
 class TrainingState:
     """Weights, optimizer moments, average, position and clock of one training run.
 
-    The position is (epoch, batch within it); batches, noise, directions and prior draws are functions of the seed
-    and the position, so they need no state. Torch's global generator (dropout in a user's network) is kept, too.
+    The position is (epoch, batch within it); batches, noise, directions, prior draws and torch's global generator
+    (dropout in a user's network) are functions of the seed, the position and the process, so they need no state.
     """
 
     model: nn.Module
@@ -61,7 +61,6 @@ class TrainingState:
         if self.average is not None:
             result.update({f"average.{name}": tensor for name, tensor in self.average.state_dict().items()})
         result.update({f"best.{name}": tensor for name, tensor in self.best.items()})
-        result["generator"] = torch.get_rng_state()
         return result
 
     def numbers(self) -> dict[str, Any]:
@@ -86,7 +85,6 @@ class TrainingState:
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
             self.best = _below("best", tensors)
-            torch.set_rng_state(tensors["generator"])
             for name, value in numbers.items():
                 setattr(self, name, value)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
