@@ -115,7 +115,7 @@ def test_unbiased_form_has_expectation_zero_under_the_prior(name, prior):
     divergence, prior = make_divergence(name, D), make_prior(prior, D)
     if isinstance(divergence, Sliced):
         divergence = Sliced(divergence.statistic, directions=32)
-    values = replicates(divergence, prior, 24, 150)
+    values = replicates(divergence, prior, 24, 100)
     assert abs(values.mean()) < 3 * values.std() / math.sqrt(len(values))
 
 
@@ -126,7 +126,7 @@ def test_non_negative_form_is_above_zero_under_the_prior(name):
     assert (values > 0).all()
 
 
-def pull(divergence, n=24, count=150):
+def pull(divergence, n=16, count=120):
     """d/ds of the divergence of s·z at s = 1 for true prior samples: mean and standard error."""
     g, prior, slopes = seeded(5), StandardNormal(D), []
     for _ in range(count):

@@ -85,8 +85,8 @@ def test_null_variance_is_that_of_the_centred_kernel(h, d, generator):
 
 def test_null_variance_is_seen_in_replicates(generator):
     divergence, prior = MMD(GaussianKernel(2.0)), StandardNormal(3)
-    values = torch.stack([divergence(prior.sample(16, generator=generator), prior) for _ in range(800)])
-    assert float(values.double().var()) == pytest.approx(divergence.null_variance(16, 3), rel=0.25)
+    values = torch.stack([divergence(prior.sample(16, generator=generator), prior) for _ in range(500)])
+    assert float(values.double().var()) == pytest.approx(divergence.null_variance(16, 3), rel=0.3)
 
 
 def test_null_variance_is_refused_where_unknown():

@@ -45,6 +45,8 @@ def written_out(x, y, f):
 @pytest.fixture(params=[(4, 7), (8, 8), (256, 1024)], ids=str)
 def tile(request, monkeypatch):
     monkeypatch.setattr(pairwise, "_tile", lambda device: request.param)
+    for profile, _ in PROFILES.values():
+        monkeypatch.setattr(profile, "span", 20, raising=False)
     return request.param
 
 
@@ -131,3 +133,16 @@ def test_a_large_batch_fits_in_one_gib(name, prior):
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True, timeout=300
     )
     assert int(done.stdout) / 1024 < 256  # MiB; 1024 is what was promised
+
+
+@pytest.mark.parametrize("name", ["mmd-imq", "mmd-gaussian", "energy", "cramer-wold"])
+def test_float32_error_is_far_below_the_noise_floor(name, generator):
+    """Even for a large batch, where the noise floor is low: rounding must average out over pairs."""
+    from lather.divergences import make_divergence
+    from lather.priors import StandardNormal
+
+    divergence, prior = make_divergence(name, 32), StandardNormal(32)
+    z = [torch.randn(2048, 32, generator=generator) for _ in range(4)]
+    double = torch.stack([divergence(x.double(), prior) for x in z])
+    single = torch.stack([divergence(x, prior) for x in z]).double()
+    assert float((single - double).abs().max()) < 3e-4 * float(double.std())

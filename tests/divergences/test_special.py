@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from lather.divergences.cramer_wold import _slice_fit
+from lather.divergences.cramer_wold import _single_tolerance, _slice_fit
 from lather.divergences.energy import _distance_fit
 from lather.divergences.mmd import IMQKernel, _imq_fit
 from lather.divergences.radial_fit import RadialFit
@@ -58,7 +58,7 @@ def test_imq_mean_is_a_mixture_of_gaussian_embeddings(d, scale):
     assert relative_error(imq_mean(torch.tensor(r2, dtype=torch.float64), c, d), [reference(x) for x in r2]) < 1e-11
 
 
-@pytest.mark.parametrize("d", [4, 64, 1000])
+@pytest.mark.parametrize("d", [4, 64])
 def test_imq_self_average_is_an_exponential_integral(d):
     c = 2.0 * d
     with mpmath.workdps(30):
@@ -93,13 +93,13 @@ def test_fits_agree_with_the_quadrature_they_stand_for(d):
     if d > 1:
         phi = slice_transform(s, d)
         assert float((_slice_fit(d, True, 1e-12)(s)[0] / phi - 1).abs().max()) < 1e-11
-        assert float((_slice_fit(d, True, 2e-8)(s)[0] / phi - 1).abs().max()) < 5e-8
+        assert float((_slice_fit(d, True, _single_tolerance(d))(s)[0] / phi - 1).abs().max()) < 5e-8
 
 
 @pytest.mark.parametrize("d", [2, 3, 8, 64, 4096])
 def test_horner_coefficients_lose_little_to_cancellation(d):
     """The float32 rounding error of Horner's rule is bounded by the sum of the coefficients' sizes."""
-    value, slope = _slice_fit(d, True, 2e-8).monomials()
+    value, slope = _slice_fit(d, True, _single_tolerance(d)).monomials()
     assert float(value.abs().sum()) < 5
     assert float(slope.abs().sum()) < 30
 

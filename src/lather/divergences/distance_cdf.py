@@ -13,7 +13,7 @@ from torch.distributions import Gamma
 
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import EmpiricalLaw, Law
-from lather.divergences.pairwise import pair_sum
+from lather.divergences.pairwise import pair_sum, sweep
 from lather.divergences.radius_cdf import quantile_gap
 from lather.divergences.tabulated_law import TabulatedLaw, moving_range
 from lather.priors.base import Prior
@@ -99,54 +99,49 @@ def _reference_distances(y: Tensor) -> Tensor:
 
 def _counted_gap(z: Tensor, law: Law) -> Tensor:
     low, high = moving_range(law, z.device, 1e-8)
-    counts = _Counts(low, high, z.device)
-    pair_sum(z.detach(), counts)
     m = len(z) * (len(z) - 1) / 2
-    middle = (counts.total.cumsum(0) - 0.5 * counts.total) / m
+    counts, _ = sweep(z.detach(), None, _Counts(low, high), False)
+    middle = (counts.cumsum(0) - 0.5 * counts) / m
     with torch.enable_grad():
         centre = low + (torch.arange(_BINS, dtype=torch.float64, device=z.device) + 0.5) * (high - low) / _BINS
         f = law.cdf(centre.requires_grad_())
         gap = (f - middle).square()
         (slope,) = torch.autograd.grad(gap.sum(), centre)
     slope[[0, -1]] = 0.0  # bins of all that lies beyond, where F is flat
-    width = counts.total / m - torch.gradient(f.detach())[0]
+    width = counts / m - torch.gradient(f.detach())[0]
     gap = gap.detach() + width.square() / 12  # ranks within a bin are spread evenly
     alarm = 0.0 * z.detach().sum()  # NaN if there is one in z, which the bins would hide
     return pair_sum(z, _Lookup(low, high, gap, slope.to(z.dtype))) / m + alarm
 
 
-def _bins(distances: Tensor, low: float, high: float) -> Tensor:
-    """Bin of each distance, 0 … 2¹⁶ − 1; those beyond the range go to the outermost bins."""
-    return distances.sub_(low).mul_(_BINS / (high - low)).nan_to_num_(0.0).clamp_(0, _BINS - 1).long()
-
-
 class _Counts:
-    """A profile that counts distances in bins instead of summing a function of them."""
+    """A profile that counts distances in bins, 0 … 2¹⁶ − 1, instead of summing a function of them.
 
-    spare = 0
+    Those beyond the range go to the outermost bins.
+    """
 
-    def __init__(self, low: float, high: float, device: torch.device) -> None:
-        self.low, self.high = low, high
-        self.total = torch.zeros(_BINS, dtype=torch.float64, device=device)
+    factor, spare, span = 1.0, 0, 2**20
 
-    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
-        diagonal = distances.stride(0) != distances.shape[1]
-        found = torch.bincount(_bins(distances, self.low, self.high).flatten(), minlength=_BINS)
-        self.total += found / 2 if diagonal else found
-        return self.total.new_zeros(()), distances
+    def __init__(self, low: float, high: float) -> None:
+        self.scale = _BINS / (high - low)
+        self.offset = -low * self.scale
+
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        return torch.bincount(self.bins(block).flatten(), minlength=_BINS).double()
+
+    def bins(self, block: Tensor) -> Tensor:
+        return block.nan_to_num_(0.0).clamp_(0, _BINS - 1).long()
 
 
-class _Lookup:
+class _Lookup(_Counts):
     """f and f′ from a table over the bins."""
 
-    spare = 0
-
     def __init__(self, low: float, high: float, value: Tensor, slope: Tensor) -> None:
-        self.low, self.high, self.value, self.slope = low, high, value, slope
+        super().__init__(low, high)
+        self.value, self.slope = value, slope
 
-    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
-        bins = _bins(distances, self.low, self.high)
-        total = self.value[bins].sum()
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        bins = self.bins(block)
         if slope:
-            distances.copy_(self.slope[bins])
-        return total, distances
+            block.copy_(self.slope[bins])
+        return self.value[bins].sum()

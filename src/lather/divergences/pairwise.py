@@ -1,10 +1,10 @@
 """Sums of a function of squared distance over all pairs, with the gradient, in one pass and without n × n memory.
 
 Rows are taken in blocks. A block of squared distances is one matrix product; a :mod:`profile
-<lather.divergences.profiles>` turns it into Σ f(D) and, in place, into the block W of f′(D); the gradient
-∂/∂x_i = 2 (x_i Σ_j W_ij − Σ_j W_ij x_j) is one matrix product more. Only pairs i < j are visited; memory is
-O(n·d + block²). The data are centred first and D is clamped at 0, against cancellation; block sums are
-accumulated in float64.
+<lather.divergences.profiles>` turns it into Σ f(D) and, in place, into the block W of f′(D), one strip at a time
+that fits the cache; the gradient ∂/∂x_i = 2 (x_i Σ_j W_ij − Σ_j W_ij x_j) is one matrix product more. Only pairs
+i < j are visited; memory is O(n·d + block²). The data are centred first and D is clamped at 0, against
+cancellation; block sums are accumulated in float64.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def pair_sum(x: Float[Tensor, "n d"], profile: Profile) -> Float[Tensor, ""]:
 
 def sweep(
     x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None, profile: Profile, wanted: bool
-) -> tuple[Float[Tensor, ""], Float[Tensor, "n d"] | None]:
-    """Σ f(D) in float64 and, if ``wanted``, its gradient in x.
+) -> tuple[Float[Tensor, "*total"], Float[Tensor, "n d"] | None]:
+    """Σ f(D) in float64 and, if ``wanted``, its gradient in x. Runs outside autograd.
 
     Args:
         x: (n, d).
@@ -45,37 +45,43 @@ def sweep(
         profile: f and f′ on a block of squared distances.
         wanted: whether to work the gradient out.
     """
-    centre = (x if y is None else torch.cat([x, y])).mean(0)
+    # prepared in float64: a factor rounded once to float32 would shift all pairs alike, and not average out
+    same, dtype, x = y is None, x.dtype, x.double()
+    y = x if y is None else y.double()
+    centre = x.mean(0) if same else (x.mean(0) + y.mean(0)) / 2
     x = x - centre
-    y = x if y is None else y - centre
-    same = y is x
-    x2 = x.square().sum(1)
-    y2 = x2 if same else y.square().sum(1)
-    (n, d), m, rows_columns = x.shape, len(y), _tile(x.device)
-    size = min(rows_columns[0], n) * min(max(rows_columns), max(n, m))
-    work = [torch.empty(size, dtype=x.dtype, device=x.device) for _ in range(1 + profile.spare)]
+    y = x if same else y - centre
+    (n, d), m = x.shape, len(y)
+    x2 = x.square().sum(1, keepdim=True)
+    y2 = x2 if same else y.square().sum(1, keepdim=True)
+    # offset + scale · D as one matrix product; its right side also gives Σ_j W_ij y_j and Σ_j W_ij at once
+    left = torch.cat([x * (-2 * profile.scale), x2 * profile.scale + profile.offset, x.new_ones(n, 1)], 1).to(dtype)
+    right = torch.cat([y, y.new_ones(m, 1), y2 * profile.scale], 1).to(dtype)
+    x = x.to(dtype)
     total = torch.zeros((), dtype=torch.float64, device=x.device)
-    if wanted:  # a column of ones makes the row sums of W part of the same matrix product
-        one = torch.ones(len(y), 1, dtype=x.dtype, device=x.device)
-        augmented = torch.cat([y, one], 1)
-        moved = torch.zeros(n, d + 1, dtype=x.dtype, device=x.device)
-    for i, j, diagonal in _blocks(n, None if same else m, x.device):
+    moved = x.new_zeros(n, d + 1)
+    rows, columns = _tile(x.device)
+    block_size = min(rows, n) * min(columns if n > rows or not same else rows, m)
+    work = x.new_empty(block_size)
+    span = profile.span if x.device.type == "cpu" else block_size
+    scratch = [x.new_empty(min(span + columns, block_size)) for _ in range(profile.spare)]
+    for i, j, diagonal in _blocks(n, None if same else m, rows, columns):
         shape = (i.stop - i.start, j.stop - j.start)
-        blocks = [part[: shape[0] * shape[1]].view(shape) for part in work]
-        torch.addmm(y2[j], x[i], y[j].T, alpha=-2.0, out=blocks[0]).add_(x2[i, None]).clamp_min_(0.0)
-        views = [_off_diagonal(block) for block in blocks] if diagonal else blocks
-        value, slope = profile(views[0], views[1:], wanted)
-        total += value / 2 if diagonal else value
+        block = work[: shape[0] * shape[1]].view(shape)
+        torch.mm(left[i], right[j].T, out=block)
+        pairs = _off_diagonal(block) if diagonal else block
+        for strip in pairs.split(max(1, span // shape[1])):
+            value = profile(strip, [part[: strip.numel()].view(strip.shape) for part in scratch], wanted)
+            total = total + (value / 2 if diagonal else value)
         if wanted:
-            weights = next(block for block, view in zip(blocks, views, strict=True) if view is slope)
             if diagonal:
-                weights.fill_diagonal_(0.0)
-            moved[i].addmm_(weights, augmented[j])
+                block.fill_diagonal_(0.0)
+            moved[i].addmm_(block, right[j, : d + 1])
             if same and not diagonal:
-                moved[j].addmm_(weights.T, augmented[i])
+                moved[j].addmm_(block.T, right[i, : d + 1])
     if not wanted:
         return total, None
-    return total, (x * moved[:, d:] - moved[:, :d]).mul_(2.0)
+    return total, torch.addcmul(moved[:, :d], x, moved[:, d:], value=-1.0).mul_(-2 * profile.factor)
 
 
 class _PairSum(Function):
@@ -97,9 +103,8 @@ def _tile(device: torch.device) -> tuple[int, int]:
     return (256, 1024) if device.type == "cpu" else (4096, 4096)
 
 
-def _blocks(n: int, m: int | None, device: torch.device) -> Iterator[tuple[slice, slice, bool]]:
+def _blocks(n: int, m: int | None, rows: int, columns: int) -> Iterator[tuple[slice, slice, bool]]:
     """Row and column ranges that cover all pairs i < j once (m None), or all n × m; the flag marks the diagonal."""
-    rows, columns = _tile(device)
     for top in range(0, n, rows):
         bottom = min(top + rows, n)
         if m is None:

@@ -14,21 +14,21 @@ __all__ = ["GaussianProfile", "InversePowerProfile", "InverseQuadraticProfile", 
 
 
 @runtime_checkable
-@runtime_checkable
 class Profile(Protocol):
     """f(D) and f′(D) on a block of squared distances.
 
-    ``spare`` counts the scratch blocks it needs beside the block of distances itself.
+    What it is given is ``offset + scale · D``, as the matrix product delivers it for free; cancellation may leave it a
+    little on the wrong side of D = 0. What it leaves is f′(D) / ``factor``, finite at D = 0.
     """
 
-    spare: int
+    scale: float
+    offset: float
+    factor: float
+    spare: int  #: scratch blocks needed beside the block itself
+    span: int  #: elements that are best handled at once on a CPU, so that the block and its scratch stay in cache
 
-    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
-        """Σ f over the block (float64, 0-d) and, if ``slope``, the block of f′.
-
-        The block of f′ is ``distances`` or one of ``spare``; all of them may be overwritten. f′ must be finite
-        at D = 0.
-        """
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        """Σ f over the block in float64; f′/factor takes its place in ``block`` if ``slope``."""
         ...
 
 
@@ -40,72 +40,73 @@ def _total(values: Tensor) -> Tensor:
 class GaussianProfile:
     """weight · exp(−rate · D)."""
 
-    spare = 0
+    offset, spare, span = 0.0, 0, 2**17
 
     def __init__(self, rate: float, weight: float = 1.0) -> None:
-        self.rate, self.weight = rate, weight
+        self.scale, self.weight, self.factor = -rate, weight, -rate * weight
 
-    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
-        values = distances.mul_(-self.rate).clamp_min_(-87.0).exp_()  # exp is slow where it underflows
-        total = _total(values) * self.weight
-        return total, values.mul_(-self.rate * self.weight) if slope else values
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        return _total(block.clamp_(-87.0, 0.0).exp_()) * self.weight  # exp is slow where it underflows
 
 
 class InverseQuadraticProfile:
     """Σ_C C/(C+D)."""
 
-    spare = 2
+    scale, offset, factor, spare, span = 1.0, 0.0, -1.0, 2, 2**16
 
     def __init__(self, constants: Sequence[float]) -> None:
         self.constants = tuple(constants)
 
-    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
         term, slopes = spare
-        rows = distances.new_zeros(len(distances))
-        if slope:
-            slopes.zero_()
+        block.clamp_min_(0.0)
+        rows = block.new_zeros(len(block))
         for c in self.constants:
-            torch.add(distances, c, out=term).reciprocal_()
+            torch.add(block, c, out=term).reciprocal_()
             rows.add_(term.sum(-1), alpha=c)
-            if slope:
-                slopes.addcmul_(term, term, value=-c)
-        return rows.double().sum(), slopes
+            if slope and c == self.constants[0]:
+                torch.mul(term, term, out=slopes).mul_(c)
+            elif slope:
+                slopes.addcmul_(term, term, value=c)
+        if slope:
+            block.copy_(slopes)
+        return rows.double().sum()
 
 
 class RootProfile:
     """−√D; the slope is taken as 0 at D = 0."""
 
-    spare = 0
+    scale, offset, factor, spare, span = 1.0, 0.0, -0.5, 0, 2**17
 
-    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
-        roots = distances.sqrt_()
-        total = -_total(roots)
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        total = -_total(block.clamp_min_(0.0).sqrt_())
         if slope:
-            roots.reciprocal_().mul_(-0.5).nan_to_num_(nan=torch.nan, posinf=0.0, neginf=0.0)
-        return total, roots
+            block.reciprocal_().nan_to_num_(nan=torch.nan, posinf=0.0, neginf=0.0)
+        return total
 
 
 class InversePowerProfile:
     """weight · u^½ h(2u − 1), u = a/(a + rate · D): a :class:`RadialFit` of power ½ in s = rate · D."""
 
-    spare = 2
+    offset, spare, span = 1.0, 2, 2**16
 
     def __init__(self, fit: RadialFit, rate: float, weight: float = 1.0) -> None:
         assert fit.power == 0.5
-        self.rate = rate / fit.a
-        h, g = fit.monomials()
-        self.value = weight * h
-        self.slope = (-0.5 * weight * self.rate) * g
+        self.scale, self.weight = rate / fit.a, weight
+        self.factor = -self.scale * weight / 2
+        (*value, constant), self.slope = fit.monomials()
+        self.value, self.constant = torch.stack([*value, torch.zeros_like(constant)]), float(constant)
 
-    def __call__(self, distances: Tensor, spare: Sequence[Tensor], slope: bool) -> tuple[Tensor, Tensor]:
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
         x, h = spare
-        root = distances.mul_(self.rate).add_(1.0).rsqrt_()  # √u
+        root = block.clamp_min_(1.0).rsqrt_()  # √u, since 1/u = 1 + s/a
         torch.mul(root, root, out=x).mul_(2.0).sub_(1.0)  # 2u − 1
-        total = _total(_horner(self.value, x, h).mul_(root))
+        # the constant, rounded, would be off alike for all pairs: it is taken outside, and the rest is small
+        total = self.constant * _total(root) + _total(_horner(self.value, x, h).mul_(root))
         if slope:
-            h = _horner(self.slope, x, h).mul_(root)
-            return total, h.mul_(x.add_(1.0))  # 2u
-        return total, h
+            _horner(self.slope, x, h)
+            block.mul_(h).mul_(x.add_(1.0))  # √u · g · 2u
+        return total * self.weight
 
 
 def _horner(coefficients: Tensor, x: Tensor, out: Tensor) -> Tensor:
