@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from lather.errors import CapabilityError, ConfigError, ShapeError
 from lather.models.capabilities import Parts
 from lather.models.likelihoods import Gaussian, Likelihood, SquaredError
+from lather.models.likelihoods.base import DataDistribution
 from lather.models.objective import Objective, Term
 from lather.models.posteriors import DiagonalGaussian, Point, Posterior, Sphere
 from lather.models.posteriors.distributions import LatentDistribution
@@ -125,7 +126,7 @@ class Autoencoder(nn.Module):
             t: optimizer steps taken so far.
             generator: of everything that all processes must agree on (directions, prior draws).
             noise: of the latent noise, which differs between processes; default ``generator``.
-            gather: collects the latents of all processes, with gradient.
+            gather: joins rows (n, k) of all processes, with gradient: :func:`lather.train.gather_latents`.
         """
         q = self.encode(x)
         z = q.draw(noise if noise is not None else generator)
@@ -135,6 +136,8 @@ class Autoencoder(nn.Module):
                 f"the decoder's output reads as data of shape {tuple(y.batch_shape + y.event_shape)}, but x has "
                 f"{tuple(x.shape)}; end the decoder with the shape of one sample, {tuple(x.shape[1:])}"
             )
+        if isinstance(y, DataDistribution):
+            y.gather = gather
         return Step(
             x=x,
             q=q,
@@ -146,6 +149,7 @@ class Autoencoder(nn.Module):
             decoder=self.decoder,
             generator=generator,
             t=t,
+            gather=gather,
         )
 
     def forward(

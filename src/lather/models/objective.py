@@ -64,7 +64,10 @@ class LogTerm(Term):
         self.density = term.density  # type: ignore[misc]
 
     def forward(self, step: Step) -> Tensor:
-        return self.term(step).log()
+        value: Tensor = self.term(step)
+        if step.gather is not None:  # the log of the mean over processes, not the mean of their logs
+            value = step.gather(value.reshape(1, 1)).mean()
+        return value.log()
 
     def check(self, parts: Parts) -> None:
         self.term.check(parts)

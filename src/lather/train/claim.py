@@ -20,9 +20,7 @@ __all__ = ["claimed"]
 
 
 @contextlib.contextmanager
-def claimed(
-    fabric: Fabric, folder: Path, config: dict[str, Any], *, resume: bool
-) -> Iterator[dict[str, Any]]:
+def claimed(fabric: Fabric, folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dict[str, Any]]:
     """:func:`_held` on the first process; where that fails, all stop instead of waiting for it."""
     with contextlib.ExitStack() as stack:
         failure: LatherError | OSError | None = None

@@ -26,6 +26,7 @@ class DataDistribution(Distribution):
 
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
     support = constraints.real
+    gather: Callable[[Tensor], Tensor] | None = None  #: joins rows of all processes, where several share a batch
 
     def __init__(self, raw: Tensor) -> None:
         super().__init__(raw.shape[:1], raw.shape[1:], validate_args=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -51,7 +51,7 @@ class AdditiveNoise(DataDistribution):
     def _log_prob(self, value: Tensor) -> Tensor:
         p = self.likelihood.power
         deviation = (value - self.location).abs() if p == 1 else (value - self.location).square()
-        scale = self.likelihood.scale_of(deviation).to(deviation)
+        scale = self.likelihood.scale_of(deviation, self.gather).to(deviation)
         d = self.event_shape.numel()
         logs = scale.log().mean() * d + self.likelihood.log_normaliser * d
         return -self._sum(deviation / scale**p) / p - logs
@@ -128,14 +128,19 @@ class LocationScale(Likelihood):
         mean = torch.where(self.batches > 0, self.running / weight.clamp(min=1e-12), 1.0)
         return self._from_mean(mean)
 
-    def scale_of(self, deviation: Tensor) -> Tensor:
-        """The scale to score |x − y|^p with: in training an optimal one is that of this batch, and remembered."""
+    def scale_of(self, deviation: Tensor, gather: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The scale to score |x − y|^p with: in training an optimal one is that of this batch, and remembered.
+
+        ``gather`` makes that the batch of all processes, each of which holds as large a part.
+        """
         if self.kind != "optimal" or not self.training:
             return self.scale
         with torch.no_grad():
             event = self._padded(deviation.ndim - 1)
             shared = [0, *(1 + axis for axis, size in enumerate(event) if size == 1)]
             mean = deviation.mean(shared, keepdim=True).reshape(self.shape).to(self.running.dtype)
+            if gather is not None:
+                mean = gather(mean.reshape(1, -1)).mean(0).reshape(self.shape)
             self.running.mul_(self.memory).add_(mean, alpha=1 - self.memory)
             self.batches += 1
             return self._from_mean(mean)

@@ -1,0 +1,243 @@
+"""Several processes train as one: the same losses, gradients and weights as one process on the whole batch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from small import PLAIN, digits, identical, rows, tiny
+from torch import Tensor, nn
+
+from lather.divergences import DIVERGENCES, CramerWold, make_divergence
+from lather.errors import ConfigError, RunError
+from lather.models import Autoencoder, DecoderPenalty, Gaussian, LatentNorm, Match, Point, Reconstruction
+from lather.models.objective import Objective
+from lather.priors import StandardNormal
+from lather.train import fit, gather_latents, open_run
+from lather.train.checkpoint import load_checkpoint
+
+WORLD, D = 2, 3
+OBJECTIVES: dict[str, Objective] = {
+    **{name: Reconstruction() + 5 * Match(make_divergence(name, D)) for name in DIVERGENCES},
+    "log of a divergence": Reconstruction() + Match(CramerWold(unbiased=False)).log(),
+    "log of a mean": Reconstruction().log() + Match(CramerWold()),
+    "penalties": Reconstruction() + LatentNorm() + 0.1 * DecoderPenalty("weights"),
+}
+
+
+def model_of(name: str) -> Autoencoder:
+    torch.manual_seed(5)
+    encoder = nn.Sequential(nn.Linear(7, 12), nn.Tanh(), nn.Linear(12, D))
+    decoder = nn.Sequential(nn.Linear(D, 12), nn.Tanh(), nn.Linear(12, 7))
+    model = Autoencoder(
+        encoder,
+        decoder,
+        prior=StandardNormal(D),
+        objective=OBJECTIVES[name],
+        posterior=Point(),
+        likelihood=Gaussian(sigma="optimal", shape=(7,)),
+    )
+    return model.double()
+
+
+def batch() -> Tensor:
+    return torch.randn(24, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(6)) * torch.arange(1.0, 8)
+
+
+def outcome(name: str, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
+    """Loss terms, gradients and buffers after one step on this process's part of the batch."""
+    model = model_of(name)
+    module: nn.Module = model if world == 1 else nn.parallel.DistributedDataParallel(model)
+    gather = gather_latents if world > 1 else None
+    shared, noise = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2 + rank)
+    values = module(batch().chunk(world)[rank], generator=shared, noise=noise, gather=gather)
+    values["loss"].backward()
+    result = {f"value.{key}": value.detach() for key, value in values.items()}
+    result |= {f"gradient.{key}": p.grad for key, p in model.named_parameters() if p.grad is not None}
+    return result | {f"buffer.{key}": buffer for key, buffer in model.named_buffers()}
+
+
+def rank_main(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=WORLD)
+    everything = {f"{name}|{key}": t for name in OBJECTIVES for key, t in outcome(name, rank, WORLD).items()}
+    save_file({key: tensor.contiguous() for key, tensor in everything.items()}, folder / f"{rank}.safetensors")
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
+    folder = tmp_path_factory.mktemp("ranks")
+    torch.multiprocessing.spawn(rank_main, (folder,), nprocs=WORLD)  # type: ignore[no-untyped-call]
+    return [load_file(folder / f"{rank}.safetensors") for rank in range(WORLD)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_losses_and_gradients_are_those_of_one_process(name: str, ranks: list[dict[str, Tensor]]) -> None:
+    whole = outcome(name)
+    parts = [{key.partition("|")[2]: t for key, t in rank.items() if key.startswith(f"{name}|")} for rank in ranks]
+    assert all(part.keys() == whole.keys() for part in parts)
+    for key, expected in whole.items():
+        if key.startswith("value."):  # terms that are means over data differ between processes; their mean counts
+            found = [torch.stack([part[key] for part in parts]).mean()]
+        else:
+            found = [part[key] for part in parts]
+        for one in found:
+            torch.testing.assert_close(one, expected, rtol=1e-9, atol=1e-11, msg=lambda text, key=key: f"{key}: {text}")
+
+
+# whole trainings, started as a user starts them: Fabric runs the script again for the second process -------------
+SCRIPT = """
+import logging, sys
+logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_distributed import MODELS, SETTINGS
+from small import digits
+from lather.train import fit
+out, model, resume, changes = Path(sys.argv[2]), MODELS[sys.argv[3]](), sys.argv[4] == "resume", eval(sys.argv[5])
+print("go", flush=True)
+fit(model, digits(), out=out, resume=resume, devices=2, accelerator="cpu", **{**SETTINGS, **changes})
+"""
+SETTINGS = {"epochs": 2, "batch_size": 64, "progress": False, "log_every": 7, "checkpoint_seconds": 0}
+
+
+def certain() -> Autoencoder:
+    """Draws no noise, so that it does not matter which process sees which datum."""
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, D))
+    decoder = nn.Sequential(nn.Linear(D, 64), nn.Unflatten(1, (1, 8, 8)))
+    likelihood = Gaussian(sigma="optimal", squash="sigmoid")
+    return Autoencoder(encoder, decoder, prior=StandardNormal(D), objective=PLAIN, likelihood=likelihood)
+
+
+MODELS = {"certain": certain, "dropout": lambda: tiny(dropout=0.2)}
+
+
+class Training:
+    """One run of the script by two processes."""
+
+    def __init__(self, folder: Path, out: Path, model: str, *, resume: bool = False, **changes: object) -> None:
+        script = folder / "script.py"
+        script.write_text(SCRIPT)
+        how = "resume" if resume else "new"
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), str(Path(__file__).parent), str(out), model, how, repr(changes)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Training:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:  # the test failed: leave no process behind
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def end(self) -> str:
+        _, errors = self.process.communicate(timeout=120)
+        return errors
+
+
+def trained(folder: Path, out: Path, model: str, **changes: object) -> Path:
+    with Training(folder, out, model, **changes) as training:  # type: ignore[arg-type]
+        errors = training.end()
+        assert training.process.returncode == 0, errors
+        assert "Warning" not in errors
+    return out
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
+    two = trained(tmp_path, tmp_path / "two", "certain", precision="64-true", ema=0.9)
+    one = tmp_path / "one"
+    fit(certain(), digits(), out=one, precision="64-true", ema=0.9, **SETTINGS)
+    expected = load_file(one / "model.safetensors")
+    for name, tensor in load_file(two / "model.safetensors").items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-7, atol=1e-9)
+    for split in ("train", "validation"):
+        names = ("step", "epoch", "loss", "reconstruction", "match")
+        for found, row in zip(rows(two, split, names), rows(one, split, names), strict=True):
+            assert found == pytest.approx(row, rel=1e-7)
+    x = digits().test.batch(slice(0, 5)).double()
+    again = open_run(two, encoder=certain().encoder, decoder=certain().decoder).model.double()
+    assert torch.isfinite(again.reconstruct(x)).all()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reference")
+    return trained(folder, folder / "run", "dropout", epochs=6)
+
+
+@pytest.mark.slow
+def test_ctrl_c_and_resume_end_where_an_uninterrupted_run_does(tmp_path: Path, uninterrupted: Path) -> None:
+    out = tmp_path / "run"
+    with Training(tmp_path, out, "dropout", epochs=6) as training:
+        deadline = time.monotonic() + 60
+        while not (out / "metrics.jsonl").exists() or not rows(out, "train"):
+            assert time.monotonic() < deadline and training.process.poll() is None
+            time.sleep(0.002)
+        os.killpg(training.process.pid, signal.SIGINT)
+        errors = training.end()
+        assert training.process.returncode != 0
+        assert "KeyboardInterrupt" in errors
+    _, state = load_checkpoint(out / "last.ckpt")
+    assert 0 < state["t"] < 6 * 22
+    trained(tmp_path, out, "dropout", resume=True, epochs=6)
+    one, two = (load_checkpoint(path / "last.ckpt")[0] for path in (out, uninterrupted))
+    assert identical(one, two)
+    assert rows(out, "validation") == rows(uninterrupted, "validation")
+
+
+@pytest.mark.slow
+def test_one_process_goes_on_with_the_run_of_two(tmp_path: Path, uninterrupted: Path) -> None:
+    import shutil
+
+    out = tmp_path / "run"
+    shutil.copytree(uninterrupted, out)
+    run = fit(tiny(dropout=0.2), digits(), out=out, resume=True, **{**SETTINGS, "epochs": 7})
+    assert [row["epoch"] for row in run.metrics if row["split"] == "validation"] == [1, 2, 3, 4, 5, 6, 7]
+    losses = [loss for _, loss in rows(out, "validation")]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+def test_a_directory_in_use_stops_all_processes_at_once(tmp_path: Path, uninterrupted: Path) -> None:
+    with Training(tmp_path, uninterrupted, "dropout") as training:
+        errors = training.end()
+        assert training.process.returncode != 0
+    assert "already holds a run" in errors
+    assert "Connection" not in errors
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_before_processes_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="batch_size=65 cannot be shared equally by 2 processes; make it a multiple"):
+        fit(certain(), digits(), out=tmp_path / "run", devices=2, accelerator="cpu", **{**SETTINGS, "batch_size": 65})
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_process_gathers_nothing() -> None:
+    z = torch.randn(4, 3)
+    assert gather_latents(z) is z
