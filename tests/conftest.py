@@ -13,6 +13,9 @@ _hook.__enter__()
 
 import torch  # noqa: E402
 
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    torch.set_num_threads(1)  # one core for each worker; more threads would wait for each other
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
