@@ -50,9 +50,10 @@ def draw(n: int, seed: int = 1, dtype=torch.float64) -> torch.Tensor:
     return torch.randn(n, D, generator=seeded(seed), dtype=dtype)
 
 
-def test_every_pair_but_radius_on_a_sphere_goes_together():
+def test_what_does_not_go_together():
     missing = {(name, prior) for name in DIVERGENCES for prior in PRIORS} - set(pairs())
-    assert missing == {("radius-cdf", "sphere")}
+    only_normal = {("hermite-ladder", prior) for prior in PRIORS if prior != "normal"}
+    assert missing == {("radius-cdf", "sphere")} | only_normal
 
 
 @pytest.mark.parametrize(("name", "prior"), pairs())
@@ -73,7 +74,7 @@ def test_gradient_is_that_of_the_value(name, prior):
     divergence, prior = make_divergence(name, D), make_prior(prior, D)
     if isinstance(divergence, Sliced):
         divergence = Sliced(divergence.statistic, directions=5)
-    z = (draw(9) * 0.7).requires_grad_()
+    z = (draw(6) * 0.7).requires_grad_()
     assert gradcheck(lambda z: divergence(z, prior, generator=seeded()), (z,))
 
 
@@ -88,10 +89,10 @@ def test_order_of_samples_does_not_matter_and_the_generator_decides(name, prior)
     assert (not torch.equal(first, divergence(z, prior, generator=seeded(8)))) == random
 
 
-@pytest.mark.parametrize("name", DIVERGENCES)
-def test_global_random_state_is_left_alone(name):
+@pytest.mark.parametrize(("name", "prior"), pairs())
+def test_global_random_state_is_left_alone(name, prior):
     before = torch.get_rng_state()
-    make_divergence(name, D)(draw(20), make_prior("mixture", D), generator=seeded())
+    make_divergence(name, D)(draw(20), make_prior(prior, D), generator=seeded())
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -110,7 +111,10 @@ def replicates(divergence, prior, n, count, seed=11):
     return torch.stack([divergence(prior.sample(n, generator=g), prior, generator=g) for _ in range(count)]).double()
 
 
-@pytest.mark.parametrize(("name", "prior"), pairs(UNBIASED))
+@pytest.mark.parametrize(
+    ("name", "prior"),
+    [pytest.param(*p, marks=[pytest.mark.slow] * (p[1] in ("cube", "sphere"))) for p in pairs(UNBIASED)],
+)
 def test_unbiased_form_has_expectation_zero_under_the_prior(name, prior):
     divergence, prior = make_divergence(name, D), make_prior(prior, D)
     if isinstance(divergence, Sliced):
@@ -161,7 +165,7 @@ def test_shift_scale_and_collapse_are_seen(name):
         assert seen == ((name, what) != ("distance-cdf", "shift")), what  # distances cannot see a shift
 
 
-@pytest.mark.parametrize("name", ["energy", "sliced-wasserstein", "cramer-wold", "mmd-imq"])
+@pytest.mark.parametrize("name", ["energy", "cramer-wold", "mmd-imq"])
 def test_descending_the_gradient_reaches_the_prior_from_far_off(name):
     divergence, prior = make_divergence(name, D).biased(), StandardNormal(D)  # a fixed batch would overfit the other
     z = (0.2 * draw(64) + 2).requires_grad_()
@@ -177,20 +181,18 @@ def test_descending_the_gradient_reaches_the_prior_from_far_off(name):
     assert 0.6 < z.std(0).min() <= z.std(0).max() < 1.7
 
 
-@pytest.mark.parametrize("name", DIVERGENCES)
-def test_nan_comes_out_as_nan(name):
+@pytest.mark.parametrize(("name", "prior"), pairs())
+def test_nan_comes_out_as_nan(name, prior):
     z = draw(20)
     z[3, 2] = torch.nan
-    for prior in ("normal", "cube"):
-        assert torch.isnan(make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()))
+    assert torch.isnan(make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()))
 
 
-@pytest.mark.parametrize("name", DIVERGENCES)
-def test_two_samples_are_enough(name):
-    for prior in ("normal", "cube"):
-        z = draw(2).requires_grad_()
-        make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()).backward()
-        assert torch.isfinite(z.grad).all()
+@pytest.mark.parametrize(("name", "prior"), pairs())
+def test_two_samples_are_enough(name, prior):
+    z = draw(2).requires_grad_()
+    make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()).backward()
+    assert torch.isfinite(z.grad).all()
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)

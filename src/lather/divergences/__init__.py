@@ -11,6 +11,7 @@ from lather.divergences.cramer_wold import CramerWold
 from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
+from lather.divergences.hermite import HermiteLadder
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.registry import DIVERGENCES, make_divergence
@@ -27,6 +28,7 @@ __all__ = [
     "Energy",
     "EppsPulley",
     "GaussianKernel",
+    "HermiteLadder",
     "IMQKernel",
     "Log",
     "RadiusCDF",

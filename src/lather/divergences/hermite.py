@@ -30,6 +30,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lather.divergences.base import Divergence
+from lather.divergences.first_order import first_order
 from lather.errors import CapabilityError, ConfigError, ShapeError
 from lather.priors.base import Prior
 
@@ -220,13 +221,13 @@ class _PairSum(torch.autograd.Function):
                 total += value.to(total).sum()
                 along_s, along_a = (_off(k, i == j) for k in _slopes(x, y, rx, ry, order))
                 gradient[i : i + _BLOCK] += 2 * (along_s @ y + 2 * along_a.sum(1, keepdim=True) * x)
-        ctx.save_for_backward(gradient)
+        ctx.save_for_backward(z, gradient)
         return total.to(z)
 
     @staticmethod
     def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
-        return grad[0] * gradient, None
+        z, gradient = ctx.saved_tensors
+        return first_order(grad[0] * gradient, z), None
 
 
 def _slopes(x: Tensor, y: Tensor, rx: Tensor, ry: Tensor, order: int) -> tuple[Tensor, Tensor]:

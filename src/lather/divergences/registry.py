@@ -10,6 +10,7 @@ from lather.divergences.cramer_wold import CramerWold
 from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
+from lather.divergences.hermite import HermiteLadder
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.sliced import Sliced
@@ -28,6 +29,7 @@ DIVERGENCES: dict[str, tuple[str, Callable[[int], Divergence]]] = {
     "sliced-epps-pulley": ("Epps–Pulley of 256 random slices (SIGReg)", lambda d: Sliced(EppsPulley())),
     "radius-cdf": ("radii against their law (half of Duda's Gaussian AE)", lambda d: RadiusCDF()),
     "distance-cdf": ("pair distances against their law (the other half)", lambda d: DistanceCDF()),
+    "hermite-ladder": ("mean, covariance, lopsidedness and tails against N(0, I)", lambda d: HermiteLadder(order=4)),
 }
 
 
