@@ -18,7 +18,7 @@ from small import PLAIN, digits, identical, rows, tiny
 from torch import Tensor, nn
 
 from lather.divergences import DIVERGENCES, CramerWold, make_divergence
-from lather.errors import ConfigError, RunError
+from lather.errors import ConfigError
 from lather.models import Autoencoder, DecoderPenalty, Gaussian, LatentNorm, Match, Point, Reconstruction
 from lather.models.objective import Objective
 from lather.priors import StandardNormal
@@ -197,7 +197,8 @@ def test_ctrl_c_and_resume_end_where_an_uninterrupted_run_does(tmp_path: Path, u
     with Training(tmp_path, out, "dropout", epochs=6) as training:
         deadline = time.monotonic() + 60
         while not (out / "metrics.jsonl").exists() or not rows(out, "train"):
-            assert time.monotonic() < deadline and training.process.poll() is None
+            assert time.monotonic() < deadline
+            assert training.process.poll() is None
             time.sleep(0.002)
         os.killpg(training.process.pid, signal.SIGINT)
         errors = training.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -104,7 +105,7 @@ def train(
     out
         Run directory to write (default: runs/DATA-RECIPE-LATENT, numbered if that exists).
     resume
-        Go on with the run in this directory; everything is taken from it, only --epochs may grow.
+        Go on with the run in this directory; everything is taken from it, only --epochs may grow and --devices change.
     tensorboard
         Also write TensorBoard files (extra: tensorboard).
     quiet
@@ -153,9 +154,11 @@ def _resume(folder: Path, settings: Settings, *, tensorboard: bool, quiet: bool,
     config = read_config(folder)
     stored = Settings.from_dict(config["training"])
     given = {k: v for k, v in settings.to_dict().items() if v != getattr(Settings(), k)}
-    if set(given) - {"epochs"}:
+    fixed = sorted(set(given) - {"epochs", "devices", "accelerator", "nodes"})
+    if fixed:
         raise ConfigError(
-            f"--resume takes {', '.join(sorted(set(given) - {'epochs'}))} from the run itself; only --epochs may change"
+            f"--resume takes {', '.join(fixed)} from the run itself; only --epochs may change "
+            "(and --devices, --accelerator and --nodes)"
         )
     if not (folder / "last.ckpt" / "state.json").exists():
         raise RunError(f"{folder} has no checkpoint: it was stopped before its first step; start it again")
@@ -197,12 +200,14 @@ def _stoppable(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"\nstopped; go on with: lather train --resume {folder}", file=sys.stderr)
+        _say(f"\nstopped; go on with: lather train --resume {folder}")
         raise
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    """On the first process of a training only: the others run this very command, too."""
+    if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":
+        print(text, file=sys.stderr)
 
 
 def _free(wanted: Path) -> Path:
