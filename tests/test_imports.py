@@ -34,7 +34,9 @@ ALLOWED = {
 
 
 def packages() -> list[str]:
-    return sorted(p.stem if p.is_file() else p.name for p in SOURCE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists())
+    return sorted(
+        p.stem if p.is_file() else p.name for p in SOURCE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+    )
 
 
 def imports(path: Path) -> set[str]:
@@ -45,7 +47,9 @@ def imports(path: Path) -> set[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names = [f"{node.module}.{alias.name}" if node.module == "lather" else node.module or "" for alias in node.names]
+            names = [
+                f"{node.module}.{alias.name}" if node.module == "lather" else node.module or "" for alias in node.names
+            ]
         else:
             continue
         found |= {name.split(".")[1] for name in names if name.startswith("lather.")}
@@ -77,7 +81,9 @@ def test_only_train_knows_about_processes() -> None:
 def test_nothing_unpickles() -> None:
     for file in SOURCE.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
-        found = re.search(r"pickle\.load|import pickle|torch\.load\(|joblib\.load|allow_pickle=True|(?<![.\w])(eval|exec)\(", text)
+        found = re.search(
+            r"pickle\.load|import pickle|torch\.load\(|joblib\.load|allow_pickle=True|(?<![.\w])(eval|exec)\(", text
+        )
         assert found is None, f"{file.relative_to(SOURCE)} contains {found.group()}"
 
 
@@ -106,7 +112,9 @@ def test_public_names_are_what_they_say() -> None:
     assert len(set(lather.__all__)) == len(lather.__all__)
     for name in lather.__all__:
         assert getattr(lather, name) is not None
-    public = {n for module in ("priors", "divergences", "models") for n in importlib.import_module(f"lather.{module}").__all__}
+    public = {
+        n for module in ("priors", "divergences", "models") for n in importlib.import_module(f"lather.{module}").__all__
+    }
     assert public <= set(lather.__all__)
     assert set(lather.__all__) <= set(dir(lather))
     with pytest.raises(AttributeError, match="no attribute 'Foo'"):
