@@ -105,7 +105,8 @@ class Autoencoder(nn.Module):
         """p(x|z) for latents (b, d) or (b, \\*latent_shape); its ``mean`` is the picture to show."""
         if math.prod(z.shape[1:]) != self.prior.d:
             raise ShapeError(
-                f"this decoder reads latents of {self.prior.d} numbers (shape {self.latent_shape}), got {tuple(z.shape)}"
+                f"this decoder reads latents of {self.prior.d} numbers (shape {self.latent_shape}), "
+                f"got {tuple(z.shape)}"
             )
         return self.likelihood(self.decoder(z.reshape(len(z), *self.latent_shape)))
 

@@ -70,7 +70,8 @@ class Progress:
         every = max(self._epochs // 20, 1)  # at most twenty lines or so
         if self._console is not None and ((epoch + 1) % every == 0 or epoch + 1 == self._epochs):
             self._console.print(
-                f"epoch {epoch + 1}/{self._epochs}  validation {_line(values)}  {seconds:.0f} s", highlight=False,
+                f"epoch {epoch + 1}/{self._epochs}  validation {_line(values)}  {seconds:.0f} s",
+                highlight=False,
                 soft_wrap=True,
             )
 
