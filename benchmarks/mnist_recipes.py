@@ -33,7 +33,7 @@ READING = """## What the table says
 - The VAE reconstructs best of all and is further from the prior: its KL term acts on each datum, and nothing makes the
   sum of its posteriors a normal. The gap shows it.
 - Duda's radii and pair distances fit their laws best (see *radius*), but they are blind to direction: the covariance
-  is not the identity, and a test of the second moments sees it with 17 latents.
+  is not the identity, and second and third moments give it away with fewer than 20 latents.
 - Matching is paid for in distortion; `sigreg` and `swae` pay least here. Differences of a few per cent between
   neighbours are within the noise of one seed.
 """
