@@ -11,6 +11,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -31,7 +32,7 @@ class Spec:
     later change of a default does not change what an old configuration means.
     """
 
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any] = MappingProxyType({})  #: those of a class without a constructor of its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
