@@ -12,7 +12,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -32,7 +32,8 @@ class Spec:
     later change of a default does not change what an old configuration means.
     """
 
-    arguments: Mapping[str, Any] = MappingProxyType({})  #: those of a class without a constructor of its own
+    #: what the object was built with; empty for a class without a constructor of its own
+    arguments: dict[str, Any] = cast("dict[str, Any]", MappingProxyType({}))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
