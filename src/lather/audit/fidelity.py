@@ -65,8 +65,8 @@ def elbo_row(elbo: float, *, likelihood: bool = True) -> Row:
             "elbo",
             "cross-entropy bound",
             effect=elbo,
-            meaning=f"Cross entropy and KL come to {-elbo:.1f} nats a datum. The data are not binary, so this bounds no "
-            "likelihood; binarise them, or use a Gaussian likelihood, for one that does.",
+            meaning=f"Cross entropy and KL come to {-elbo:.1f} nats a datum. The data are not binary, so this bounds "
+            "no likelihood; binarise them, or use a Gaussian likelihood, for one that does.",
             details={"likelihood": False},
         )
     return Row(
