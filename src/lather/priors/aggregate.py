@@ -109,7 +109,7 @@ class _LogDensity(Function):
             rows = x[r : r + _ROWS]
             features = _features(rows)
             for w in weights:
-                share = (features @ w - total[r : r + _ROWS, None]).clamp_(min=_FLOOR).exp_()
+                share = (features @ w).sub_(total[r : r + _ROWS, None]).clamp_(min=_FLOOR).exp_()
                 square, linear, _ = (share @ w.T).split([x.shape[1], x.shape[1], 1], dim=1)
                 slope[r : r + _ROWS] += 2 * rows * square + linear
         return (grad.unsqueeze(1) * slope).to(ctx.dtype), None, None
@@ -122,7 +122,7 @@ def _log_sum(rows: Tensor, weights: list[Tensor], dtype: torch.dtype) -> Tensor:
     for w in weights:
         logits = features @ w
         new = torch.maximum(top, logits.amax(1, keepdim=True))
-        terms = (logits - new).clamp_(min=_FLOOR).to(dtype).exp_()
+        terms = logits.sub_(new).clamp_(min=_FLOOR).to(dtype).exp_()
         total = total * (top - new).exp() + terms.sum(1, keepdim=True, dtype=torch.float64)
         top = new
     return (top + total.log()).squeeze(1)
