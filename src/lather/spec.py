@@ -11,6 +11,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -33,7 +34,7 @@ class Spec:
 
     #: tensor arguments that are in the module's ``state_dict``, too; of a large one only the shape is written
     stored: ClassVar[frozenset[str]] = frozenset()
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any] = MappingProxyType({})  #: those of a class without a constructor of its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -109,6 +109,8 @@ def train(
 
     def checkpoint() -> None:
         nonlocal saved
+        if fabric.device.type == "cpu":
+            _require_finite_weights(parameters, state, folder)
         if folder is not None and first:
             log.sync()
             save_checkpoint(folder / "last.ckpt", state.tensors(), state.numbers(), t=state.t)
@@ -150,13 +152,11 @@ def train(
                     checkpoint()
                     raise KeyboardInterrupt
             flush()
-            if fabric.device.type == "cpu":
-                _require_finite_weights(parameters, state, folder)
             _share_buffers(state.kept, fabric)
             validation = validate(state.kept, data.validation, settings, fabric.device)
             validation = _mean_of_processes(validation, fabric)
-            report("validation", validation)
             _require_finite(validation, state, folder)
+            report("validation", validation)
             bar.epoch(state.epoch, state.t, validation, state.seconds)
             state.epoch, state.batch = state.epoch + 1, 0
             if settings.patience is not None:
