@@ -110,7 +110,8 @@ def _encoded(model: Autoencoder, x: Tensor, generator: torch.Generator) -> tuple
 @torch.no_grad()
 def _elbo(model: Autoencoder, x: Tensor, generator: torch.Generator, draws: int = 4) -> float | None:
     """ELBO in nats per datum, ``draws`` latents each, or ``None`` where the model defines none."""
-    if not (model.likelihood.normalised and model.posterior.density and model.prior.euclidean):
+    prior = model.prior
+    if not (model.likelihood.normalised and model.posterior.density and prior.euclidean and prior.density):
         return None
     total = 0.0
     for part in x.split(512):
