@@ -147,6 +147,50 @@ def test_epps_pulley_does_not_alias():
 
 
 @pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize("far", [1e2, 1e3, 1e4, 1e6])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_epps_pulley_is_exact_with_outliers(far, unbiased, dtype, generator):
+    x = (2 * torch.randn(4, 40, generator=generator, dtype=torch.float64)).to(dtype)
+    x[1:, 0] = far
+    x[2, 1] = far + 0.5  # a pair that feels each other, and only each other
+    x[3, 1:3] = torch.tensor([-far, 3 * far])
+    x.requires_grad_()
+    value = EppsPulley(0.5, unbiased).against_normal(x)
+    (gradient,) = torch.autograd.grad(value.sum(), x)
+    exact = x.detach().double().requires_grad_()
+    expected = epps_pulley_pairs(exact, 0.5, unbiased)
+    (expected_gradient,) = torch.autograd.grad(expected.sum(), exact)
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-12
+    torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(gradient.double(), expected_gradient, rtol=tolerance, atol=tolerance)
+    assert float(gradient[1, 1:].abs().max()) > 1e-3
+
+
+def test_epps_pulley_of_samples_all_far_apart(generator):
+    x = (1e4 * torch.randn(2, 50, generator=generator, dtype=torch.float64)).requires_grad_()
+    value = EppsPulley(unbiased=False).against_normal(x)
+    torch.testing.assert_close(value, epps_pulley_pairs(x, 0.5, False), rtol=1e-12, atol=1e-12)
+    assert torch.isnan(EppsPulley().against_normal(torch.tensor([[0.0, 1.0, torch.inf], [0.0, 1.0, torch.nan]]))).all()
+
+
+@pytest.mark.parametrize("far", [1e3, 1e6])
+def test_epps_pulley_against_draws_is_exact_with_outliers(far, generator):
+    x = torch.randn(3, 20, generator=generator, dtype=torch.float64)
+    x[:, 0] = far
+    y = torch.randn(3, 40, generator=generator, dtype=torch.float64)
+    x.requires_grad_()
+
+    def kernel(a, b):
+        return math.sqrt(math.pi / 0.5) * torch.exp(-(a[:, :, None] - b[:, None]).square() / 2)
+
+    expected = kernel(x, x).mean((1, 2)) - 2 * kernel(x, y).mean((1, 2)) + kernel(y, y).mean((1, 2))
+    value = EppsPulley(0.5, unbiased=False).against_draws(x, y)
+    torch.testing.assert_close(value, expected, rtol=1e-11, atol=1e-12)
+    found, wanted = (torch.autograd.grad(v.sum(), x)[0] for v in (value, expected))
+    torch.testing.assert_close(found, wanted, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
 def test_epps_pulley_against_draws_is_a_two_sample_kernel_distance(unbiased, generator):
     gamma = 0.5
     x, y = sample(generator), sample(generator, n=22)

@@ -16,7 +16,7 @@ from lather.errors import ConfigError
 
 __all__ = ["EppsPulley"]
 
-_MOST_NODES = 1024
+_FEW_NODES = 64  # beyond, empty stretches are closed first
 
 
 class EppsPulley(SliceStatistic):
@@ -27,8 +27,11 @@ class EppsPulley(SliceStatistic):
 
     The integral is exact to rounding: the trapezoidal rule converges exponentially, and its step is chosen so that
     even the two samples farthest apart stay within its period, so nothing aliases (a fixed grid of step Δ scores
-    samples 2π/Δ apart as if they coincided). Fourteen nodes do for normal data in float32; latents with outliers get
-    more, up to 1024. All nodes are powers of one rotation e^{iΔx}: cost O(n) a slice and node, memory O(n) a slice.
+    samples 2π/Δ apart as if they coincided). Fourteen nodes do for normal data in float32. Where outliers would ask
+    for more than 64, empty stretches so wide that nothing is felt across them are closed up to just that width
+    first, which changes neither value nor gradient; an outlier at 10⁶ then costs a few dozen nodes, and the worst
+    case, n samples all far from each other, O(n) of them. All nodes are powers of one rotation e^{iΔx}: cost O(n) a
+    slice and node, memory O(n) a slice.
 
     Unbiased by default: |ψ_n|² is replaced by (n|ψ_n|² − 1)/(n − 1), which leaves out the pairs i = j; expectation 0
     under the prior, may be slightly negative. Never multiplied by n.
@@ -62,33 +65,55 @@ class EppsPulley(SliceStatistic):
         self.unbiased = unbiased
 
     def against_normal(self, x: Float[Tensor, "k n"]) -> Float[Tensor, "k"]:
-        t = self._nodes(x, float(x.detach().abs().max()))
+        place, _, t = self._layout(x, None)
         target = torch.exp(-0.5 * t.square()).to(torch.complex128)
-        return self._distance(x, t, target[None], target.real.square()[None])
+        return self._distance(x, place, t, target[None], target.real.square()[None])
 
     def against_draws(self, x: Float[Tensor, "k n"], y: Float[Tensor, "k m"]) -> Float[Tensor, "k"]:
-        t = self._nodes(x, max(float(x.detach().abs().max()), float(y.abs().max())))
+        place, y, t = self._layout(x, y)
         target = torch.cat([_powers(part, t, _rotation(part, t)) for part in y.split(_rows(y))])
         square = target.abs().square()
         if self.unbiased:
             m = y.shape[1]
             square = (m * square - 1) / (m - 1)
-        return self._distance(x, t, target, square)
+        return self._distance(x, place, t, target, square)
 
-    def _nodes(self, x: Tensor, largest: float) -> Tensor:
-        """Positive nodes t = Δ, 2Δ, … of the trapezoidal rule, float64; ``largest`` bounds |x|."""
+    def _layout(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Where the samples and the draws are put on the line (without gradient), and the nodes for it."""
         reach = 17.5 if x.dtype == torch.float32 else 36.0  # e^{−reach} is negligible in this precision
+        others = x.new_zeros(len(x), 1) if y is None else y  # the prior sits at 0
+        both, n = torch.cat([x.detach(), others], 1), x.shape[1]
+        largest = float(both.abs().max())
+        t = self._nodes(largest, reach, x.device)
+        if len(t) > _FEW_NODES and math.isfinite(largest):
+            # felt are e^{−δ²/4γ} between samples and e^{−x²/(4γ+2)} between a sample and N(0, 1)
+            width = math.sqrt(reach * (4 * self.gamma + (2 if y is None else 0)))
+            both = _closed_up(both.double(), width)
+            both = both - (both[:, n:] if y is None else (both.amax(1, keepdim=True) + both.amin(1, keepdim=True)) / 2)
+            t = self._nodes(float(both.abs().max()), reach, x.device)
+            if len(t) <= _FEW_NODES:
+                both = both.to(x.dtype)  # with more nodes, the powers are taken in float64
+        return both[:, :n], both[:, n:], t
+
+    def _nodes(self, largest: float, reach: float, device: torch.device) -> Tensor:
+        """Positive nodes t = Δ, 2Δ, … of the trapezoidal rule, float64; ``largest`` bounds |x|."""
         g, r = self.gamma, math.sqrt(reach)
-        largest = largest if math.isfinite(largest) else 0.0
+        largest = min(largest, 1e6) if math.isfinite(largest) else 0.0  # beyond, it is only asked whether it is far
         period = max(2 * largest + 2 * r * math.sqrt(g), largest + r * math.sqrt(4 * g + 2), 2 * r * math.sqrt(1 + g))
         step, end = 2 * math.pi / period, math.sqrt(reach / g)
-        count = min(math.ceil(end / step), _MOST_NODES)
-        return step * torch.arange(1, count + 1, dtype=torch.float64, device=x.device)
+        return step * torch.arange(1, math.ceil(end / step) + 1, dtype=torch.float64, device=device)
 
-    def _distance(self, x: Tensor, t: Tensor, target: Tensor, square: Tensor) -> Tensor:
+    def _distance(self, x: Tensor, place: Tensor, t: Tensor, target: Tensor, square: Tensor) -> Tensor:
         weight = 2 * t[0] * torch.exp(-self.gamma * t.square())
-        value: Tensor = _CharacteristicDistance.apply(x, t, weight, target, square, self.unbiased)
+        value: Tensor = _CharacteristicDistance.apply(x, place, t, weight, target, square, self.unbiased)
         return value.to(x.dtype)
+
+
+def _closed_up(x: Tensor, width: float) -> Tensor:
+    """``x`` (k, n) with every stretch between neighbours in a row that is longer than ``width`` cut to ``width``."""
+    ordered, order = x.sort(dim=1)
+    steps = ordered.diff(dim=1, prepend=ordered[:, :1]).clamp_max(width)
+    return torch.empty_like(x).scatter_(1, order, steps.cumsum(1))
 
 
 def _rows(x: Tensor) -> int:
@@ -113,18 +138,21 @@ def _powers(x: Tensor, t: Tensor, rotation: Tensor) -> Tensor:
 
 
 class _CharacteristicDistance(Function):
-    """Σ_t w_t (|ψ|² − 2 Re ψ τ̄ + τ²) for each row, with the gradient from Horner's rule in the same rotation."""
+    """Σ_t w_t (|ψ|² − 2 Re ψ τ̄ + τ²) for each row, with the gradient from Horner's rule in the same rotation.
+
+    ``place`` is ``x``, or ``x`` with clusters shifted as a whole, so that the gradient is the same.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, t: Tensor, weight: Tensor, target: Tensor, square: Tensor, unbiased: bool
+        ctx: Any, x: Tensor, place: Tensor, t: Tensor, weight: Tensor, target: Tensor, square: Tensor, unbiased: bool
     ) -> Tensor:
         n = x.shape[1]
         grow, drop = (n / (n - 1), 1 / (n - 1)) if unbiased else (1.0, 0.0)
         values, gradients = [], []
-        rows = _rows(x)
+        rows = _rows(place)
         for start in range(0, len(x), rows):
-            part = x[start : start + rows]
+            part = place[start : start + rows]
             tau, tau2 = (a if len(a) == 1 else a[start : start + rows] for a in (target, square))
             rotation = _rotation(part, t)
             psi = _powers(part, t, rotation)
@@ -137,10 +165,10 @@ class _CharacteristicDistance(Function):
                     total.add_(a[:, j : j + 1]).mul_(rotation)
                 gradients.append(total.imag * (-2 / n))
         if gradients:
-            ctx.save_for_backward(x, torch.cat(gradients))
+            ctx.save_for_backward(x, torch.cat(gradients).to(x.dtype))
         return torch.cat(values)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None, None, None]:
         x, gradient = ctx.saved_tensors
-        return first_order(gradient * grad[:, None].to(gradient.dtype), x), None, None, None, None, None
+        return first_order(gradient * grad[:, None].to(gradient.dtype), x), None, None, None, None, None, None
