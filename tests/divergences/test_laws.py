@@ -32,6 +32,18 @@ def test_values_are_those_of_the_formula(d, generator):
     assert float(DistanceCDF()(z, prior)) == pytest.approx(distance, rel=1e-8)
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("rows", [1, 8])
+def test_a_latent_at_the_origin_has_gradient_zero(rows, d, generator):
+    z = torch.randn(8, d, generator=generator)
+    z[:rows] = 0.0
+    z.requires_grad_()
+    RadiusCDF()(z, StandardNormal(d)).backward()
+    assert torch.equal(z.grad[:rows], torch.zeros(rows, d))
+    assert torch.isfinite(z.grad).all()
+    assert rows == 8 or float(z.grad.abs().max()) > 0
+
+
 @pytest.mark.parametrize("prior", [StandardNormal(6), UniformCube(6)], ids=repr)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [1.0, 1.1, 0.2, 5.0])

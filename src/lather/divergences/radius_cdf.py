@@ -40,7 +40,8 @@ class RadiusCDF(Divergence):
         super().__init__()
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
-        r2 = z.double().square().sum(1).sort().values
+        # at r = 0 the density of r² is infinite for d = 1; clamped, its gradient there is 0, as it should be
+        r2 = z.double().square().sum(1).clamp_min(1e-30).sort().values
         law: Law | None = prior.squared_radius()
         if law is None:
             draws = prior.sample(max(4 * len(z), 4096), generator=generator).to(z)
