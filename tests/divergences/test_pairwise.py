@@ -146,3 +146,40 @@ def test_float32_error_is_far_below_the_noise_floor(name, generator):
     double = torch.stack([divergence(x.double(), prior) for x in z])
     single = torch.stack([divergence(x, prior) for x in z]).double()
     assert float((single - double).abs().max()) < 3e-4 * float(double.std())
+
+
+@pytest.mark.parametrize("name", ["mmd-imq", "mmd-gaussian", "energy", "cramer-wold", "distance-cdf"])
+@pytest.mark.parametrize("case", ["outlier 1e4", "outlier 1e6", "clusters", "clusters in turn"])
+def test_float32_holds_for_latents_far_apart(name, case, generator):
+    from lather.divergences import make_divergence
+    from lather.priors import StandardNormal
+
+    z = 2 * torch.randn(256, 8, generator=generator)
+    if case.startswith("outlier"):
+        z[0] = float(case.split()[1])
+    else:
+        z = z / 4
+        first = slice(0, None, 2) if case.endswith("turn") else slice(0, 128)
+        z[:, 0] -= 1000
+        z[first, 0] += 2000
+    divergence, results = make_divergence(name, 8), []
+    for dtype in (torch.float32, torch.float64):
+        x = z.to(dtype).requires_grad_()
+        value = divergence(x, StandardNormal(8))
+        results.append((float(value.detach()), torch.autograd.grad(value, x)[0].double()))
+    (value, gradient), (exact, exact_gradient) = results
+    assert value == pytest.approx(exact, rel=1e-3)
+    assert float((gradient - exact_gradient).norm()) < 1e-3 * float(exact_gradient.norm())
+    bulk = exact_gradient[1:]
+    assert float((gradient[1:] - bulk).norm()) < 1e-3 * float(bulk.norm())
+
+
+def test_ordinary_latents_stay_in_float32(generator):
+    for n, d in ((256, 1), (256, 2), (64, 8), (256, 512)):
+        for scale in (0.1, 1.0, 10.0):
+            x = scale * torch.randn(n, d, generator=generator, dtype=torch.float64)
+            assert not pairwise.cancels(x, x, torch.finfo(torch.float32).eps)
+    outlier = torch.randn(256, 8, generator=generator, dtype=torch.float64)
+    outlier[3] = 1e4
+    outlier -= pairwise.centre(outlier)
+    assert not pairwise.cancels(outlier, outlier, torch.finfo(torch.float32).eps)
