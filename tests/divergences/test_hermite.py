@@ -180,3 +180,28 @@ def test_errors() -> None:
         HermiteLadder()(torch.randn(4, 3), UniformSphere(3))
     with pytest.raises(ShapeError, match="n ≥ 2"):
         hermite_ladder(torch.randn(1, 3))
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize(("n", "d"), [(2, 512), (64, 512), (600, 512), (256, 8)])
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_float32_is_right_far_below_the_noise(n: int, d: int, order: int, unbiased: bool, generator) -> None:
+    z = torch.randn(n, d, generator=generator)
+    divergence, prior = HermiteLadder(order, unbiased=unbiased), StandardNormal(d)
+    exact = float(divergence(z.double(), prior))
+    error = abs(float(divergence(z, prior)) - exact)
+    assert error < 3e-6 * (null_sd(n, d, order) + abs(exact))
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_float32_survives_an_outlier(order: int, generator) -> None:
+    z = torch.randn(256, 8, generator=generator)
+    z[0] = 1e4
+    values, gradients = [], []
+    for dtype in (torch.float32, torch.float64):
+        x = z.to(dtype).requires_grad_()
+        value = HermiteLadder(order)(x, StandardNormal(8))
+        values.append(float(value.detach()))
+        gradients.append(torch.autograd.grad(value, x)[0].double())
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-3 * float(gradients[1].abs().mean()))

@@ -164,16 +164,17 @@ class HermiteLadder(Divergence):
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         n, d = z.shape
-        diagonal = torch.stack(_diagonal(z.square().sum(1), d, self.order)).sum()  # Σ_i K(z_i, z_i)
+        wide = z.to(torch.float32 if z.device.type == "mps" else torch.float64)
+        diagonal = torch.stack(_diagonal(wide.square().sum(1), d, self.order)).sum()  # Σ_i K(z_i, z_i)
         if self.order <= 2 and d <= n:
-            total = z.sum(0).square().sum()
+            total = wide.sum(0).square().sum()
             if self.order == 2:
-                total = total + (z.T @ z - n * torch.eye(d, dtype=z.dtype, device=z.device)).square().sum() / 2
+                total = total + (wide.T @ wide - n * torch.eye(d).to(wide)).square().sum() / 2
+            off = total - diagonal
         else:
-            total = _PairSum.apply(z, self.order) + diagonal
-        if self.unbiased:
-            return (total - diagonal) / (n * (n - 1))
-        return total / (n * n)
+            off = _PairSum.apply(z, self.order).to(wide)
+        value = off / (n * (n - 1)) if self.unbiased else (off + diagonal) / (n * n)
+        return value.to(z.dtype)
 
 
 def _kernels(x: Tensor, y: Tensor, rx: Tensor, ry: Tensor, order: int) -> list[Tensor]:
@@ -217,17 +218,19 @@ class _PairSum(torch.autograd.Function):
             x, rx = z[i : i + _BLOCK], norms[i : i + _BLOCK]
             for j in range(0, n, _BLOCK):
                 y, ry = z[j : j + _BLOCK], norms[j : j + _BLOCK]
-                value = torch.stack([k.sum() for k in (_off(k, i == j) for k in _kernels(x, y, rx, ry, order))])
-                total += value.to(total).sum()
+                value = torch.stack(
+                    [k.sum(1).to(total).sum() for k in (_off(k, i == j) for k in _kernels(x, y, rx, ry, order))]
+                )
+                total += value.sum()
                 along_s, along_a = (_off(k, i == j) for k in _slopes(x, y, rx, ry, order))
                 gradient[i : i + _BLOCK] += 2 * (along_s @ y + 2 * along_a.sum(1, keepdim=True) * x)
         ctx.save_for_backward(z, gradient)
-        return total.to(z)
+        return total if z.device.type != "mps" else total.to(z)
 
     @staticmethod
     def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None]:
         z, gradient = ctx.saved_tensors
-        return first_order(grad[0] * gradient, z), None
+        return first_order(grad[0].to(gradient) * gradient, z), None
 
 
 def _slopes(x: Tensor, y: Tensor, rx: Tensor, ry: Tensor, order: int) -> tuple[Tensor, Tensor]:
