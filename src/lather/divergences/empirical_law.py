@@ -12,7 +12,6 @@ __all__ = ["EmpiricalLaw", "Law"]
 
 
 @runtime_checkable
-@runtime_checkable
 class Law(Protocol):
     """Anything with a differentiable distribution function; torch distributions have it."""
 
