@@ -4,8 +4,9 @@ Rows are taken in blocks. A block of squared distances is one matrix product; a 
 <lather.divergences.profiles>` turns it into Σ f(D) and, in place, into the block W of f′(D), one strip at a time
 that fits the cache; the gradient ∂/∂x_i = 2 (x_i Σ_j W_ij − Σ_j W_ij x_j) is one matrix product more. Only pairs
 i < j are visited; memory is O(n·d + block²). Against cancellation the data are centred first, on their median, so that
-a far outlier costs the others nothing, and D is clamped at 0; where many pairs lie too close for their distance from
-the centre (far clusters), or the outlier beyond 10⁴ times a usual distance or so, all is done in float64. Block sums are accumulated in float64.
+a far outlier costs the others nothing, and D is clamped at 0. Where many pairs lie too close for their distance from
+the centre (far clusters), or an outlier lies beyond some 10⁴ times a usual distance, all is done in float64. Block
+sums are accumulated in float64.
 """
 
 from __future__ import annotations
