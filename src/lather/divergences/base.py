@@ -22,8 +22,10 @@ class Divergence(Spec, nn.Module):
     under the prior is exactly 0 and it does not shrink the latents at small batches; such an estimate may be
     slightly negative. Exceptions say so: RadiusCDF and DistanceCDF have no unbiased form, Wasserstein1d(p=1) is
     centred but still scores best for latents shrunk a little (to .97 at n = 64), and Wasserstein1d(p=2) against
-    draws is unbiased up to the ratio in its scale, from n = 16 or so. It is never multiplied by n, and it is never noisier than it must be: where the prior
-    allows, the prior's side is a closed form, otherwise it is a fresh sample of n draws from ``generator``.
+    draws is unbiased up to the ratio in its scale, from n = 16 or so.
+
+    It is never multiplied by n, and it is never noisier than it must be: where the prior allows, the prior's
+    side is a closed form, otherwise it is a fresh sample of n draws from ``generator``.
 
     Gradients flow to ``z`` alone: the draws from a prior are constants. Half precision (and autocast) is
     computed in float32; float32 and float64 are returned as they came.

@@ -13,7 +13,7 @@ from torch.distributions import Gamma
 
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import EmpiricalLaw, Law
-from lather.divergences.pairwise import cancels, centre, pair_sum, sweep
+from lather.divergences.pairwise import centre, pair_sum, sweep
 from lather.divergences.radius_cdf import quantile_gap
 from lather.divergences.tabulated_law import TabulatedLaw, moving_range
 from lather.priors.base import Prior
@@ -85,10 +85,9 @@ def _normal_law(d: int, device: torch.device) -> Law:
 
 def _pair_distances(x: Tensor) -> Tensor:
     """‖x_i − x_j‖² for i < j, differentiable, (n(n−1)/2,); float64 where float32 would not do."""
-    dtype = x.dtype
-    x = x.double() - centre(x.detach().double())
-    if not cancels(x.detach(), x.detach(), torch.finfo(dtype).eps):
-        x = x.to(dtype)
+    wide = x.detach().double()
+    middle, dtype = centre(wide, wide, x.dtype)
+    x = (x.double() - middle).to(dtype)
     x2 = x.square().sum(1)
     i, j = torch.triu_indices(len(x), len(x), 1, device=x.device)
     return (x2[i] + x2[j] - 2 * (x @ x.T)[i, j]).clamp_min(0.0)

@@ -3,10 +3,10 @@
 Rows are taken in blocks. A block of squared distances is one matrix product; a :mod:`profile
 <lather.divergences.profiles>` turns it into Σ f(D) and, in place, into the block W of f′(D), one strip at a time
 that fits the cache; the gradient ∂/∂x_i = 2 (x_i Σ_j W_ij − Σ_j W_ij x_j) is one matrix product more. Only pairs
-i < j are visited; memory is O(n·d + block²). Against cancellation the data are centred first, on their median, so that
-a far outlier costs the others nothing, and D is clamped at 0. Where many pairs lie too close for their distance from
-the centre (far clusters), or an outlier lies beyond some 10⁴ times a usual distance, all is done in float64. Block
-sums are accumulated in float64.
+i < j are visited; memory is O(n·d + block²). Against cancellation the data are centred first, on their mean, or on
+their median where outliers pull the mean too far away, and D is clamped at 0. Where many pairs lie too close for their
+distance from the centre (far clusters), or an outlier lies beyond some 10⁴ times a usual distance, all is done in
+float64. Block sums are accumulated in float64.
 """
 
 from __future__ import annotations
@@ -50,12 +50,10 @@ def sweep(
     # prepared in float64: a factor rounded once to float32 would shift all pairs alike, and not average out
     same, dtype, x = y is None, x.dtype, x.double()
     y = x if y is None else y.double()
-    middle = centre(x if same else torch.cat([x, y]))
+    result = dtype
+    middle, dtype = centre(x, y, dtype)
     x = x - middle
     y = x if same else y - middle
-    result = dtype
-    if dtype != torch.float64 and cancels(x, x if same else y, torch.finfo(dtype).eps):
-        dtype = torch.float64
     (n, d), m = x.shape, len(y)
     x2 = x.square().sum(1, keepdim=True)
     y2 = x2 if same else y.square().sum(1, keepdim=True)
@@ -89,22 +87,34 @@ def sweep(
     return total, torch.addcmul(moved[:, :d], x, moved[:, d:], value=-1.0).mul_(-2 * profile.factor).to(result)
 
 
-def centre(x: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
-    """Median of each coordinate; NaN where there is a NaN or an infinity."""
-    return x.median(0).values + 0.0 * x.sum(0)
+def centre(
+    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], dtype: torch.dtype
+) -> tuple[Float[Tensor, "d"], torch.dtype]:
+    """What to subtract from ``x`` and ``y``, and the precision their squared distances then need, ``dtype`` or float64.
+
+    The mean, unless that loses digits: then the median of each coordinate, which a few outliers do not move.
+    """
+    both = x if y is x else torch.cat([x, y])
+    middle = both.mean(0)
+    if dtype == torch.float64 or not cancels(x - middle, y - middle, torch.finfo(dtype).eps):
+        return middle, dtype
+    middle = both.median(0).values
+    return middle, torch.float64 if cancels(x - middle, y - middle, torch.finfo(dtype).eps) else dtype
 
 
 def cancels(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], eps: float) -> bool:
-    """Whether ‖x‖² + ‖y‖² − 2⟨x, y⟩ would lose over 10⁻³ of D for one pair (x_i, y_j) in 50, judged from n of them.
+    """Whether ‖x‖² + ‖y‖² − 2⟨x, y⟩ would lose over 10⁻³ of D for one pair in 50, judged from n or 256 of them.
 
     Also where the rounding of the farthest sample's distance alone would show: 10⁻³ of a usual one.
     """
-    n, m = len(x), len(y)
-    partner = torch.randperm(n, generator=torch.Generator().manual_seed(0)).to(x.device) % m
-    y = y[partner]
+    low, high = x.aminmax()
+    farthest = torch.maximum(-low, high).square()
+    x = x[:: max(1, len(x) // 256)]
+    partner = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
+    y = y[partner[torch.arange(len(x)) % len(y)].to(y.device)]
     size, distance = x.square().sum(1) + y.square().sum(1), (x - y).square().sum(1)
     lossy = (size * eps > 1e-3 * distance).double().mean() > 0.02
-    return bool(lossy | (size.max() * eps**2 > 1e-6 * distance.median()))
+    return bool(lossy | (farthest * eps**2 > 1e-6 * distance.median()))
 
 
 class _PairSum(Function):
