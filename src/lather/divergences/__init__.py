@@ -12,6 +12,7 @@ from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
 from lather.divergences.hermite import HermiteLadder
+from lather.divergences.kernels import KernelMixture, LaplacianKernel, RationalQuadraticKernel
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.registry import DIVERGENCES, make_divergence
@@ -30,8 +31,11 @@ __all__ = [
     "GaussianKernel",
     "HermiteLadder",
     "IMQKernel",
+    "KernelMixture",
+    "LaplacianKernel",
     "Log",
     "RadiusCDF",
+    "RationalQuadraticKernel",
     "SliceStatistic",
     "Sliced",
     "Wasserstein1d",

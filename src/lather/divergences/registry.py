@@ -11,6 +11,7 @@ from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
 from lather.divergences.hermite import HermiteLadder
+from lather.divergences.kernels import LaplacianKernel, RationalQuadraticKernel
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.sliced import Sliced
@@ -23,6 +24,11 @@ __all__ = ["DIVERGENCES", "make_divergence"]
 DIVERGENCES: dict[str, tuple[str, Callable[[int], Divergence]]] = {
     "mmd-imq": ("MMD with the inverse multiquadric kernel (WAE)", lambda d: MMD(IMQKernel())),
     "mmd-gaussian": ("MMD with a Gaussian kernel of bandwidth √d", lambda d: MMD(GaussianKernel(math.sqrt(d)))),
+    "mmd-laplacian": ("MMD with a Laplacian kernel of bandwidth √d", lambda d: MMD(LaplacianKernel(math.sqrt(d)))),
+    "mmd-rational": (
+        "MMD with a rational quadratic kernel of bandwidth √d",
+        lambda d: MMD(RationalQuadraticKernel(bandwidth=math.sqrt(d))),
+    ),
     "energy": ("energy distance: no bandwidth, a gradient everywhere", lambda d: Energy()),
     "cramer-wold": ("Cramér–Wold distance: all slices in closed form (CWAE)", lambda d: CramerWold()),
     "sliced-wasserstein": ("W₂² of 256 random slices (SWAE)", lambda d: Sliced(Wasserstein1d())),
