@@ -172,6 +172,47 @@ def test_blocks_of_slices_are_put_together_in_order(generator):
         torch.testing.assert_close(whole, torch.cat([part(i) for i in range(9)]), rtol=1e-9, atol=1e-13)
 
 
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_fixed_grid_is_the_quadrature_of_sigreg(unbiased, generator):
+    """As in the LeJEPA reference code: 17 nodes on [0, 3], weights 2Δ and Δ at both ends, window e^{−t²/2}."""
+    x, n = sample(generator).requires_grad_(), 11
+    t = torch.linspace(0, 3, 17, dtype=torch.float64)
+    weight = torch.full_like(t, 2 * 3 / 16)
+    weight[[0, -1]] = 3 / 16
+    angle, phi = x[..., None] * t, torch.exp(-t.square() / 2)
+    real, imaginary = angle.cos().mean(1), angle.sin().mean(1)
+    square = real.square() + imaginary.square()
+    if unbiased:
+        square = (n * square - 1) / (n - 1)
+    expected = ((square - 2 * real * phi + phi.square()) * phi) @ weight
+    value = EppsPulley(unbiased=unbiased, nodes=17).against_normal(x)
+    torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-13)
+    got, wanted = (torch.autograd.grad(v.sum(), x)[0] for v in (value, expected))
+    torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_fixed_grid_aliases_and_a_fine_one_converges(generator):
+    x = torch.zeros(1, 10, dtype=torch.float64)
+    there = EppsPulley(nodes=17).against_normal(x)
+    x[0, 0] = 2 * math.pi * 16 / 3
+    torch.testing.assert_close(EppsPulley(nodes=17).against_normal(x), there, rtol=1e-9, atol=0)
+    x = sample(generator)
+    torch.testing.assert_close(
+        EppsPulley(nodes=200, reach=9).against_normal(x), EppsPulley().against_normal(x), rtol=1e-9, atol=1e-12
+    )
+
+
+def test_fixed_grid_is_centred_under_the_prior(generator):
+    values = EppsPulley(nodes=17).against_normal(torch.randn(10_000, 8, generator=generator))
+    assert abs(float(values.mean())) < 3.5 * float(values.std()) / 100
+
+
+@pytest.mark.parametrize("grid", [{"nodes": 1}, {"nodes": 17, "reach": 0}])
+def test_bad_grids_are_refused(grid):
+    with pytest.raises(ConfigError, match="nodes"):
+        EppsPulley(**grid)
+
+
 def test_bad_weight_is_refused():
     with pytest.raises(ConfigError, match="gamma"):
         EppsPulley(0)
@@ -190,7 +231,7 @@ def test_it_is_the_mean_over_given_directions(generator):
 def test_random_directions_are_uniform_unit_vectors_in_both_precisions():
     sliced = Sliced(Wasserstein1d(), directions=20_000)
     single, double = (
-        sliced._directions(torch.zeros(1, 3, dtype=dtype), torch.Generator().manual_seed(0))
+        sliced.draw_directions(torch.zeros(1, 3, dtype=dtype), torch.Generator().manual_seed(0))
         for dtype in (torch.float32, torch.float64)
     )
     torch.testing.assert_close(double.norm(dim=1), torch.ones(20_000, dtype=torch.float64))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from lather.divergences.algebra import DivergenceSum, Log, Weighted
 from lather.divergences.base import Divergence
+from lather.divergences.cramer import Cramer
 from lather.divergences.cramer_wold import CramerWold
 from lather.divergences.distance_cdf import DistanceCDF
+from lather.divergences.edf import AndersonDarling, CramerVonMises, KolmogorovSmirnov, Watson
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
 from lather.divergences.hermite import HermiteLadder
@@ -22,6 +24,9 @@ from lather.divergences.wasserstein import Wasserstein1d
 __all__ = [
     "DIVERGENCES",
     "MMD",
+    "AndersonDarling",
+    "Cramer",
+    "CramerVonMises",
     "CramerWold",
     "DistanceCDF",
     "Divergence",
@@ -32,6 +37,7 @@ __all__ = [
     "HermiteLadder",
     "IMQKernel",
     "KernelMixture",
+    "KolmogorovSmirnov",
     "LaplacianKernel",
     "Log",
     "RadiusCDF",
@@ -39,6 +45,7 @@ __all__ = [
     "SliceStatistic",
     "Sliced",
     "Wasserstein1d",
+    "Watson",
     "Weighted",
     "make_divergence",
 ]

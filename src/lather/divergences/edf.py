@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -17,14 +19,15 @@ __all__ = ["AndersonDarling", "CramerVonMises", "DistributionStatistic", "Kolmog
 class DistributionStatistic(SliceStatistic):
     """A statistic of u = F(x), which is uniform where x follows F; F = Φ for N(0, 1).
 
-    It needs F itself, so it goes with priors that know the laws of their slices (``along``): N(0, I) and Gaussian
-    mixtures. A subclass implements :meth:`distance` on sorted u; the rest is computed in float64.
+    It needs F itself, so it goes with priors that know the laws of their slices, N(0, I) and Gaussian mixtures
+    (:meth:`~lather.priors.base.Prior.along`). A subclass implements :meth:`distance` on sorted u; it is computed in
+    float64.
 
     Args:
         unbiased: expectation 0 when x follows F; ``False`` is the distance itself, never negative.
     """
 
-    needs_law = True
+    needs_law: ClassVar[bool] = True
 
     def __init__(self, unbiased: bool = True) -> None:
         super().__init__()
@@ -98,9 +101,10 @@ class Watson(DistributionStatistic):
 class AndersonDarling(DistributionStatistic):
     r"""∫ (F_n − F)² / (F(1−F)) dF = −1 − mean_i (2i−1)/n · (log u_(i) + log(1 − u_(n+1−i))), A² divided by n.
 
-    The weight makes both tails count as the middle does; the pull on a sample far out grows with its distance, as it
-    does for sliced Wasserstein. Unbiased by default, as a mean over pairs without i = j, whose kernel is −log u −
-    log(1−u) − 1 with mean 1; the null mean of the other form is 1/n exactly. Cost O(n log n) a slice.
+    The weight makes both tails count as the middle does. Unbiased by default, as a mean over pairs of h(u, v) =
+    −log max(u, v) − log(1 − min(u, v)) − 1 without i = j, which have mean 1; the null mean of the other form is 1/n
+    exactly. In that form the pull on a sample far out grows with its distance, all of it from i = j; the unbiased one
+    does not pull the single farthest sample of a side, only those behind it. Cost O(n log n) a slice.
 
     Reference:
         Anderson, Darling (1954), A test of goodness of fit, JASA 49.
@@ -147,18 +151,18 @@ class KolmogorovSmirnov(DistributionStatistic):
 
 @functools.lru_cache(maxsize=256)
 def null_mean_ks(n: int) -> float:
-    """E sup |F_n − F| for n true draws, from the exact law.
+    """E sup |F_n − F| for n true draws: from the exact law up to n = 256, beyond from its expansion, to 5 digits.
 
     Example:
         >>> round(null_mean_ks(1), 10)  # E max(u, 1 − u)
         0.75
     """
-    import numpy as np
-    from scipy import stats
+    if n > 256:
+        root = math.sqrt(n)
+        return (math.sqrt(math.pi / 2) * math.log(2) - 1 / (6 * root) + 0.0373 / n) / root  # the last by fit
+    from scipy import integrate, stats
 
-    x, w = np.polynomial.legendre.leggauss(400)
-    top = min(1.0, 4 / n**0.5)
-    return float(top / 2 * (w @ stats.kstwo.sf(top * (x + 1) / 2, n)))
+    return float(integrate.quad(lambda gap: float(stats.kstwo.sf(gap, n)), 0, min(1.0, 5 / n**0.5), limit=200)[0])
 
 
 def _cramer_von_mises(u: Tensor) -> Tensor:

@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable
 
 from lather.divergences.base import Divergence
+from lather.divergences.cramer import Cramer
 from lather.divergences.cramer_wold import CramerWold
 from lather.divergences.distance_cdf import DistanceCDF
+from lather.divergences.edf import AndersonDarling, CramerVonMises, KolmogorovSmirnov, Watson
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
 from lather.divergences.hermite import HermiteLadder
@@ -33,6 +35,12 @@ DIVERGENCES: dict[str, tuple[str, Callable[[int], Divergence]]] = {
     "cramer-wold": ("Cramér–Wold distance: all slices in closed form (CWAE)", lambda d: CramerWold()),
     "sliced-wasserstein": ("W₂² of 256 random slices (SWAE)", lambda d: Sliced(Wasserstein1d())),
     "sliced-epps-pulley": ("Epps–Pulley of 256 random slices (SIGReg)", lambda d: Sliced(EppsPulley())),
+    "sliced-epps-pulley-17": ("the same on SIGReg's fixed grid of 17 nodes", lambda d: Sliced(EppsPulley(nodes=17))),
+    "sliced-cramer": ("Cramér distance of 256 random slices: energy in linear time", lambda d: Sliced(Cramer())),
+    "sliced-cramer-von-mises": ("Cramér–von Mises of 256 random slices", lambda d: Sliced(CramerVonMises())),
+    "sliced-watson": ("Watson's U² of 256 random slices", lambda d: Sliced(Watson())),
+    "sliced-anderson-darling": ("Anderson–Darling of 256 random slices", lambda d: Sliced(AndersonDarling())),
+    "sliced-kolmogorov-smirnov": ("Kolmogorov–Smirnov of 256 random slices", lambda d: Sliced(KolmogorovSmirnov())),
     "radius-cdf": ("radii against their law (half of Duda's Gaussian AE)", lambda d: RadiusCDF()),
     "distance-cdf": ("pair distances against their law (the other half)", lambda d: DistanceCDF()),
     "hermite-ladder": ("mean, covariance, lopsidedness and tails against N(0, I)", lambda d: HermiteLadder(order=4)),
