@@ -27,8 +27,18 @@ from lather.spec import build
 
 D = 4
 #: made of differentiable operations alone, so they have second derivatives
-TWICE = ["radius-cdf", *(name for name in DIVERGENCES if name.startswith("sliced-") and "epps" not in name)]
-UNBIASED = [name for name in DIVERGENCES if not name.endswith("cdf")]
+SLICED = [name for name in DIVERGENCES if name.startswith("sliced-")]
+TWICE = ["radius-cdf", "gaussian-fit", "mardia", *(name for name in SLICED if "epps" not in name)]
+    "radius-cdf",
+    "gaussian-fit",
+    "mardia",
+    *(name for name in DIVERGENCES if name.startswith("sliced-") and "epps" not in name),
+]
+#: distances of a fit or of sorted values, and a maximum: above 0 for true prior samples, as their docstrings say
+BIASED = ["radius-cdf", "distance-cdf", "gaussian-fit", "max-sliced-wasserstein"]
+UNBIASED = [name for name in DIVERGENCES if name not in BIASED]
+#: unchanged by shifts and scalings of the latents
+INVARIANT = ["mardia"]
 
 
 def pairs(names=tuple(DIVERGENCES)):
@@ -54,7 +64,8 @@ def draw(n: int, seed: int = 1, dtype=torch.float64) -> torch.Tensor:
 
 def test_what_does_not_go_together():
     missing = {(name, prior) for name in DIVERGENCES for prior in PRIORS} - set(pairs())
-    only_normal = {("hermite-ladder", prior) for prior in PRIORS if prior != "normal"}
+    normality = ("hermite-ladder", "stein", "gaussian-fit", "mardia", "henze-zirkler")  # made for N(0, I) alone
+    only_normal = {(name, prior) for name in normality for prior in PRIORS if prior != "normal"}
     edf = ("cramer-von-mises", "watson", "anderson-darling", "kolmogorov-smirnov")  # need the slices' own laws
     no_law = {(f"sliced-{name}", prior) for name in edf for prior in ("cube", "sphere")}
     assert missing == {("radius-cdf", "sphere")} | only_normal | no_law
@@ -150,22 +161,24 @@ def pull(divergence, n=16, count=120):
 CENTRED = ["sliced-kolmogorov-smirnov", "sliced-watson"]
 
 
-@pytest.mark.parametrize("name", [name for name in UNBIASED if name not in CENTRED])
+@pytest.mark.parametrize("name", [name for name in UNBIASED if name not in CENTRED + INVARIANT])
 def test_unbiased_form_does_not_shrink_the_latents_and_the_other_does(name):
     divergence = make_divergence(name, D)
     if isinstance(divergence, Sliced):
         divergence = Sliced(divergence.statistic, directions=32)
-    slope, error = pull(divergence)
+    count = 1200 if name == "henze-zirkler" else 120  # its narrow kernel makes a noisy slope
+    slope, error = pull(divergence, count=count)
     assert abs(slope) < 3.5 * error
-    slope, error = pull(divergence.biased())
+    slope, error = pull(divergence.biased(), count=count)
     assert slope > 3.5 * error
 
 
 #: distances cannot see a shift; Cramér–von Mises hardly sees scale (1.8 is below six null standard deviations)
 UNSEEN = [("distance-cdf", "shift"), ("sliced-cramer-von-mises", "wide")]
+UNSEEN += [(name, what) for name in INVARIANT for what in ("shift", "wide", "narrow")]
 
 
-@pytest.mark.parametrize("name", DIVERGENCES)
+@pytest.mark.parametrize("name", [name for name in DIVERGENCES if name not in INVARIANT])
 def test_shift_scale_and_collapse_are_seen(name):
     divergence, prior = make_divergence(name, D), StandardNormal(D)
     null = replicates(divergence, prior, 64, 20)
@@ -173,6 +186,8 @@ def test_shift_scale_and_collapse_are_seen(name):
     z = draw(64, dtype=torch.float32)
     wrong = {"shift": z + 1, "wide": 1.8 * z, "narrow": 0.5 * z, "collapse": 0 * z}
     for what, latents in wrong.items():
+        if name in INVARIANT and what == "collapse":
+            continue  # no shape to speak of
         seen = divergence(latents, prior, generator=seeded()) > threshold
         assert seen == ((name, what) not in UNSEEN), what
 
@@ -200,7 +215,7 @@ def test_nan_comes_out_as_nan(name, prior):
     assert torch.isnan(make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()))
 
 
-@pytest.mark.parametrize(("name", "prior"), pairs())
+@pytest.mark.parametrize(("name", "prior"), [pair for pair in pairs() if pair[0] != "mardia"])  # needs n > d
 def test_two_samples_are_enough(name, prior):
     z = draw(2).requires_grad_()
     make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()).backward()
@@ -211,7 +226,7 @@ def test_two_samples_are_enough(name, prior):
 @pytest.mark.parametrize("d", [1, 2, 3, 512])
 def test_any_dimension(name, d):
     prior = StandardNormal(d)
-    z = prior.sample(20, generator=seeded()).requires_grad_()
+    z = prior.sample(d + 8 if name == "mardia" else 20, generator=seeded()).requires_grad_()
     value = make_divergence(name, d)(z, prior, generator=seeded())
     value.backward()
     assert torch.isfinite(value)

@@ -239,6 +239,34 @@ def test_random_directions_are_uniform_unit_vectors_in_both_precisions():
     torch.testing.assert_close(double.T @ double / 20_000, torch.eye(3).double() / 3, rtol=0, atol=0.01)
 
 
+@pytest.mark.parametrize(("count", "d"), [(3, 3), (7, 3), (2, 5), (4, 1)])
+def test_orthonormal_directions_are_the_axes_of_rotations(count, d, generator):
+    sliced = Sliced(Wasserstein1d(), directions=count, orthonormal=True)
+    v = sliced.draw_directions(torch.zeros(1, d, dtype=torch.float64), generator)
+    assert v.shape == (count, d)
+    for block in v.split(d):
+        torch.testing.assert_close(block @ block.T, torch.eye(len(block), dtype=torch.float64))
+
+
+def test_orthonormal_directions_are_uniform_and_less_noisy(generator):
+    z, prior = torch.randn(100, 4, generator=generator) * torch.tensor([1.0, 1.0, 1.0, 3.0]), StandardNormal(4)
+    v = Sliced(Wasserstein1d(), directions=20_000, orthonormal=True).draw_directions(z, generator)
+    torch.testing.assert_close(v.T @ v / 20_000, torch.eye(4) / 4, rtol=0, atol=1e-5)  # exactly
+    assert v.mean(0).abs().max() < 0.02
+    values = [
+        torch.stack([Sliced(Wasserstein1d(), 4, orthonormal)(z, prior, generator=generator) for _ in range(300)])
+        for orthonormal in (False, True)
+    ]
+    loose, tight = values
+    assert tight.std() < 0.5 * loose.std()
+    assert abs(float(tight.mean() - loose.mean())) < 4 * float(loose.std()) / math.sqrt(300)
+
+
+def test_given_directions_are_not_drawn_orthonormal():
+    with pytest.raises(ConfigError, match="orthonormal"):
+        Sliced(Wasserstein1d(), directions=torch.eye(2), orthonormal=True)
+
+
 def test_slices_of_the_mixture_vanish_for_its_own_draws(generator):
     prior = GaussianMixture(torch.tensor([[-3.0, 0.0], [3.0, 1.0]]), stds=0.3)
     z = prior.sample(400, generator=generator)

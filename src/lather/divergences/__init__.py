@@ -13,12 +13,16 @@ from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.edf import AndersonDarling, CramerVonMises, KolmogorovSmirnov, Watson
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
+from lather.divergences.gaussian_fit import GaussianFit
+from lather.divergences.henze_zirkler import HenzeZirkler
 from lather.divergences.hermite import HermiteLadder
 from lather.divergences.kernels import KernelMixture, LaplacianKernel, RationalQuadraticKernel
+from lather.divergences.mardia import Mardia
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.registry import DIVERGENCES, make_divergence
 from lather.divergences.sliced import Sliced, SliceStatistic
+from lather.divergences.stein import SteinDiscrepancy
 from lather.divergences.wasserstein import Wasserstein1d
 
 __all__ = [
@@ -33,17 +37,21 @@ __all__ = [
     "DivergenceSum",
     "Energy",
     "EppsPulley",
+    "GaussianFit",
     "GaussianKernel",
+    "HenzeZirkler",
     "HermiteLadder",
     "IMQKernel",
     "KernelMixture",
     "KolmogorovSmirnov",
     "LaplacianKernel",
     "Log",
+    "Mardia",
     "RadiusCDF",
     "RationalQuadraticKernel",
     "SliceStatistic",
     "Sliced",
+    "SteinDiscrepancy",
     "Wasserstein1d",
     "Watson",
     "Weighted",

@@ -12,11 +12,15 @@ from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.edf import AndersonDarling, CramerVonMises, KolmogorovSmirnov, Watson
 from lather.divergences.energy import Energy
 from lather.divergences.epps_pulley import EppsPulley
+from lather.divergences.gaussian_fit import GaussianFit
+from lather.divergences.henze_zirkler import HenzeZirkler
 from lather.divergences.hermite import HermiteLadder
 from lather.divergences.kernels import LaplacianKernel, RationalQuadraticKernel
+from lather.divergences.mardia import Mardia
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.sliced import Sliced
+from lather.divergences.stein import SteinDiscrepancy
 from lather.divergences.wasserstein import Wasserstein1d
 from lather.errors import ConfigError
 
@@ -43,6 +47,10 @@ DIVERGENCES: dict[str, tuple[str, Callable[[int], Divergence]]] = {
     "sliced-kolmogorov-smirnov": ("Kolmogorov–Smirnov of 256 random slices", lambda d: Sliced(KolmogorovSmirnov())),
     "radius-cdf": ("radii against their law (half of Duda's Gaussian AE)", lambda d: RadiusCDF()),
     "distance-cdf": ("pair distances against their law (the other half)", lambda d: DistanceCDF()),
+    "stein": ("kernel Stein discrepancy, inverse multiquadric kernel", lambda d: SteinDiscrepancy()),
+    "gaussian-fit": ("W₂² of the fitted Gaussian: mean and covariance alone, biased", lambda d: GaussianFit()),
+    "mardia": ("skewness and kurtosis, whatever mean and covariance", lambda d: Mardia()),
+    "henze-zirkler": ("Gaussian MMD at Henze and Zirkler's bandwidth (BHEP)", lambda d: HenzeZirkler()),
     "hermite-ladder": ("mean, covariance, lopsidedness and tails against N(0, I)", lambda d: HermiteLadder(order=4)),
 }
 
