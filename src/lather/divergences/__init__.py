@@ -18,10 +18,12 @@ from lather.divergences.henze_zirkler import HenzeZirkler
 from lather.divergences.hermite import HermiteLadder
 from lather.divergences.kernels import KernelMixture, LaplacianKernel, RationalQuadraticKernel
 from lather.divergences.mardia import Mardia
+from lather.divergences.max_sliced import MaxSliced
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.registry import DIVERGENCES, make_divergence
 from lather.divergences.sliced import Sliced, SliceStatistic
+from lather.divergences.sphere_uniformity import SphereUniformity
 from lather.divergences.stein import SteinDiscrepancy
 from lather.divergences.wasserstein import Wasserstein1d
 
@@ -47,10 +49,12 @@ __all__ = [
     "LaplacianKernel",
     "Log",
     "Mardia",
+    "MaxSliced",
     "RadiusCDF",
     "RationalQuadraticKernel",
     "SliceStatistic",
     "Sliced",
+    "SphereUniformity",
     "SteinDiscrepancy",
     "Wasserstein1d",
     "Watson",

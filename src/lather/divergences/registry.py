@@ -17,9 +17,11 @@ from lather.divergences.henze_zirkler import HenzeZirkler
 from lather.divergences.hermite import HermiteLadder
 from lather.divergences.kernels import LaplacianKernel, RationalQuadraticKernel
 from lather.divergences.mardia import Mardia
+from lather.divergences.max_sliced import MaxSliced
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.sliced import Sliced
+from lather.divergences.sphere_uniformity import SphereUniformity
 from lather.divergences.stein import SteinDiscrepancy
 from lather.divergences.wasserstein import Wasserstein1d
 from lather.errors import ConfigError
@@ -45,12 +47,17 @@ DIVERGENCES: dict[str, tuple[str, Callable[[int], Divergence]]] = {
     "sliced-watson": ("Watson's U² of 256 random slices", lambda d: Sliced(Watson())),
     "sliced-anderson-darling": ("Anderson–Darling of 256 random slices", lambda d: Sliced(AndersonDarling())),
     "sliced-kolmogorov-smirnov": ("Kolmogorov–Smirnov of 256 random slices", lambda d: Sliced(KolmogorovSmirnov())),
+    "max-sliced-wasserstein": (
+        "W₂² in the worst direction, by ascent; biased",
+        lambda d: MaxSliced(Wasserstein1d()),
+    ),
     "radius-cdf": ("radii against their law (half of Duda's Gaussian AE)", lambda d: RadiusCDF()),
     "distance-cdf": ("pair distances against their law (the other half)", lambda d: DistanceCDF()),
     "stein": ("kernel Stein discrepancy, inverse multiquadric kernel", lambda d: SteinDiscrepancy()),
     "gaussian-fit": ("W₂² of the fitted Gaussian: mean and covariance alone, biased", lambda d: GaussianFit()),
     "mardia": ("skewness and kurtosis, whatever mean and covariance", lambda d: Mardia()),
     "henze-zirkler": ("Gaussian MMD at Henze and Zirkler's bandwidth (BHEP)", lambda d: HenzeZirkler()),
+    "sphere-uniformity": ("uniformity on the sphere (contrastive learning)", lambda d: SphereUniformity()),
     "hermite-ladder": ("mean, covariance, lopsidedness and tails against N(0, I)", lambda d: HermiteLadder(order=4)),
 }
 
