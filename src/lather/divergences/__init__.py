@@ -22,6 +22,7 @@ from lather.divergences.max_sliced import MaxSliced
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.registry import DIVERGENCES, make_divergence
+from lather.divergences.sinkhorn import Sinkhorn
 from lather.divergences.sliced import Sliced, SliceStatistic
 from lather.divergences.sphere_uniformity import SphereUniformity
 from lather.divergences.stein import SteinDiscrepancy
@@ -52,6 +53,7 @@ __all__ = [
     "MaxSliced",
     "RadiusCDF",
     "RationalQuadraticKernel",
+    "Sinkhorn",
     "SliceStatistic",
     "Sliced",
     "SphereUniformity",
