@@ -41,8 +41,8 @@ class Sinkhorn(Divergence):
         Patrini et al. (2019), Sinkhorn AutoEncoders, arXiv:1810.01118.
 
     Example:
-        >>> Sinkhorn(blur=0.5).biased()
-        Sinkhorn(blur=0.5)
+        >>> Sinkhorn(blur=0.1).biased()  # itself: it is never negative
+        Sinkhorn(blur=0.1)
     """
 
     summary: ClassVar[str] = "Sinkhorn divergence (entropic optimal transport) from prior draws; needs geomloss"
