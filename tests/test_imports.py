@@ -98,6 +98,7 @@ after = (torch.get_rng_state().tolist(), random.getstate(), dict(os.environ), li
          torch.get_default_dtype(), torch.distributions.Distribution._validate_args, list(logging.root.handlers))
 assert before == after
 heavy = {"scipy", "sklearn", "matplotlib", "PIL", "rich", "lightning_fabric", "jinja2", "pyarrow", "h5py", "cyclopts"}
+heavy |= {"zuko"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
 

@@ -68,6 +68,40 @@ def test_the_elbo_is_that_of_the_objective(tmp_path: Path) -> None:
     assert lt.measure(lt.fit(assemble("cwae", data, 3), data, epochs=1, progress=False), data).rows["elbo"].reason
 
 
+def test_latents_keep_the_correlations_of_their_posteriors(tmp_path: Path) -> None:
+    class Correlated(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = lt.FullCovariance().output_shape((2,))[0]
+            return torch.cat([x.new_zeros(len(x), h - 1), x.new_full((len(x), 1), 3.0)], dim=1)  # only L_21
+
+    data = lt.load("digits")
+    decoder = torch.nn.Sequential(torch.nn.Linear(2, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    posterior = lt.FullCovariance()
+    model = lt.Autoencoder(
+        Correlated(),
+        decoder,
+        prior=lt.StandardNormal(2),
+        objective=lt.Reconstruction() + lt.PosteriorKL(),
+        posterior=posterior,
+    )
+    q = model.encode(data.test.batch(None))
+    covariance = float(q.covariance_matrix[0, 0, 1])
+    assert abs(covariance) > 0.5
+    run = lt.fit(model, data, out=tmp_path, epochs=1, progress=False)
+    lt.measure(run, data)
+    z = load_tensors(tmp_path / "latents.safetensors")["z"]
+    assert float(torch.cov(z.T)[0, 1]) == pytest.approx(covariance, rel=0.5)
+
+
+def test_a_cross_entropy_of_grey_data_is_not_called_a_likelihood() -> None:
+    for binarize in (False, True):
+        data = lt.load("digits", binarize=binarize)
+        run = lt.fit(assemble("vae", data, 3), data, epochs=1, progress=False)
+        row = lt.measure(run, data).rows["elbo"]
+        assert row.details["likelihood"] is binarize
+        assert ("cross-entropy" in row.title) is not binarize
+
+
 def test_data_that_changed_or_were_not_kept_are_noticed(tmp_path: Path) -> None:
     x = torch.rand(300, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     data = lt.load(x)

@@ -66,9 +66,8 @@ def measure(
     device = next(model.parameters()).device
     dtype = next(model.parameters()).dtype
     x = test.batch(None, device).to(dtype)
-    mean, std = model.latents(x)
     generator = reseed(torch.Generator(device=device), seed, _LATENTS)
-    z = mean + std * torch.randn(mean.shape, generator=generator, device=device, dtype=dtype)
+    z, mean, std = _encoded(model, x, generator)
 
     def decode(latents: Tensor) -> Tensor:
         return model.decode(latents.to(device, dtype)).mean
@@ -82,6 +81,7 @@ def measure(
         labels=test.labels,
         label_names=data.classes or (),
         elbo=_elbo(model, x, generator),
+        elbo_is_likelihood=model.likelihood.scores(x),
         features=features,
         context=_context(run, data),
         seed=seed,
@@ -97,9 +97,21 @@ def measure(
 
 
 @torch.no_grad()
+def _encoded(model: Autoencoder, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """A draw from every posterior (with its correlations), its mean and its standard deviations, each (n, d)."""
+    parts = []
+    for part in x.split(512):
+        q = model.encode(part)
+        parts.append((q.draw(generator), q.mean, q.stddev))
+    z, mean, std = (torch.cat(column) for column in zip(*parts, strict=True))
+    return z, mean, std
+
+
+@torch.no_grad()
 def _elbo(model: Autoencoder, x: Tensor, generator: torch.Generator, draws: int = 4) -> float | None:
-    """Evidence lower bound in nats per datum, or ``None`` where the model defines none."""
-    if not (model.likelihood.normalised and model.posterior.density and model.prior.euclidean):
+    """ELBO in nats per datum, ``draws`` latents each, or ``None`` where the model defines none."""
+    prior = model.prior
+    if not (model.likelihood.normalised and model.posterior.density and prior.euclidean and prior.density):
         return None
     total = 0.0
     for part in x.split(512):

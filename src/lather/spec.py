@@ -11,7 +11,8 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 
@@ -31,7 +32,10 @@ class Spec:
     later change of a default does not change what an old configuration means.
     """
 
-    arguments: dict[str, Any]
+    #: tensor arguments that are in the module's ``state_dict``, too; of a large one only the shape is written
+    stored: ClassVar[frozenset[str]] = frozenset()
+    #: what the object was built with; empty for a class without a constructor of its own
+    arguments: dict[str, Any] = cast("dict[str, Any]", MappingProxyType({}))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -41,8 +45,14 @@ class Spec:
             _KNOWN[cls.__name__] = cls
 
     def spec(self) -> dict[str, Any]:
-        """The object as JSON-ready ``{"type": name, "arguments": {...}}``; :func:`build` undoes it."""
-        return {"type": type(self).__name__, "arguments": {k: to_json(v) for k, v in self.arguments.items()}}
+        """The object as JSON-ready ``{"type": name, "arguments": {...}}``; :func:`build` undoes it.
+
+        A large tensor among the ``stored`` arguments is written as its shape and built as a placeholder, to be
+        filled by ``load_state_dict``.
+        """
+        shapes = {k: _shape(v) for k, v in self.arguments.items() if k in self.stored and _large(v)}
+        written = {k: shapes[k] if k in shapes else to_json(v) for k, v in self.arguments.items()}
+        return {"type": type(self).__name__, "arguments": written}
 
     def __repr__(self) -> str:
         parameters = inspect.signature(type(self)).parameters
@@ -64,6 +74,20 @@ def _same(a: object, b: object) -> bool:
     if isinstance(a, torch.Tensor) or isinstance(b, torch.Tensor):
         return False
     return type(a) is type(b) and bool(a == b)
+
+
+def _large(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.numel() > _MAX_TENSOR
+
+
+def _shape(value: torch.Tensor) -> dict[str, Any]:
+    return {"shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
+
+
+def _placeholder(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
+    """Valid wherever a stored tensor is: all entries positive; positive definite where it is square."""
+    result = torch.ones([int(size) for size in shape], dtype=dtype)
+    return result + torch.eye(*result.shape[-2:], dtype=dtype) if result.ndim > 1 else result
 
 
 def _recording(init: Callable[..., None]) -> Callable[..., None]:
@@ -136,10 +160,12 @@ def _from_json(value: Any) -> Any:
     keys = set(value)
     if keys == {"float"}:
         return float(value["float"])
-    if keys == {"tensor", "dtype"}:
+    if keys in ({"tensor", "dtype"}, {"shape", "dtype"}):
         dtype = getattr(torch, str(value["dtype"]), None)
         if not isinstance(dtype, torch.dtype):
             raise ConfigError(f"unknown tensor dtype {value['dtype']!r}")
+        if "shape" in keys:
+            return _placeholder(value["shape"], dtype)
         return torch.tensor(value["tensor"], dtype=dtype)
     if keys == {"type", "arguments"}:
         name, arguments = value["type"], value["arguments"]

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from lather.divergences import DIVERGENCES, CramerWold, make_divergence
 from lather.errors import ConfigError
 from lather.models import Autoencoder, DecoderPenalty, Gaussian, LatentNorm, Match, Point, Reconstruction
-from lather.models.objective import Objective
+from lather.models.objective import Objective, Term
+from lather.models.step import Step
 from lather.priors import StandardNormal
 from lather.train import fit, gather_latents, open_run
 from lather.train.checkpoint import load_checkpoint
@@ -126,7 +127,23 @@ def certain() -> Autoencoder:
     return Autoencoder(encoder, decoder, prior=StandardNormal(D), objective=PLAIN, likelihood=likelihood)
 
 
-MODELS = {"certain": certain, "dropout": lambda: tiny(dropout=0.2)}
+class OverflowsElsewhere(Term):
+    """Infinite from step 9 on, but on the second process only."""
+
+    key = "overflow"  # type: ignore[misc]
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, step: Step) -> Tensor:
+        return step.z.sum() * (float("inf") if step.t >= 9 and step.gather and dist.get_rank() == 1 else 0.0)
+
+
+MODELS = {
+    "certain": certain,
+    "dropout": lambda: tiny(dropout=0.2),
+    "overflow": lambda: tiny(PLAIN + OverflowsElsewhere()),
+}
 
 
 class Training:
@@ -236,6 +253,17 @@ def test_a_directory_in_use_stops_all_processes_at_once(tmp_path: Path, uninterr
         assert training.process.returncode != 0
     assert "already holds a run" in errors
     assert "Connection" not in errors
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_on_one_process_stops_both(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with Training(tmp_path, out, "overflow") as training:
+        errors = training.end()
+        assert training.process.returncode == 1
+    assert errors.count("TrainingError: the loss stopped being a number in the steps up to step 14 (epoch 1)") == 2
+    assert "Connection" not in errors
+    assert load_checkpoint(out / "last.ckpt")[1]["t"] == 0
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_before_processes_start(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -208,3 +210,12 @@ def test_resuming_something_else_is_refused(tmp_path: Path) -> None:
         fit(tiny(2 * PLAIN), digits(), out=tmp_path, resume=True, **quick(epochs=2))
     with pytest.raises(RunError, match="data"):
         fit(tiny(PLAIN), torch.rand(300, 1, 8, 8), out=tmp_path, resume=True, **quick(epochs=2))
+
+
+def test_a_new_process_can_open_a_run(tmp_path: Path) -> None:
+    fit(tiny(PLAIN), digits(), out=tmp_path / "run", **quick(epochs=1))
+    code = "import sys, lather; print(lather.open_run(sys.argv[1]).model.generate(2).shape)"
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run")], capture_output=True, text=True, check=False
+    )
+    assert result.stdout.strip() == "torch.Size([2, 1, 8, 8])", result.stderr

@@ -58,14 +58,24 @@ def reconstruction_row(held_out: Tensor, means: Tensor, decode: Callable[[Tensor
     )
 
 
-def elbo_row(elbo: float) -> Row:
-    """Evidence lower bound in nats per datum."""
+def elbo_row(elbo: float, *, likelihood: bool = True) -> Row:
+    """Evidence lower bound in nats per datum, or the same sum with a cross entropy that is no likelihood."""
+    if not likelihood:
+        return Row(
+            "elbo",
+            "cross-entropy bound",
+            effect=elbo,
+            meaning=f"Cross entropy and KL come to {-elbo:.1f} nats a datum. The data are not binary, so this bounds "
+            "no likelihood; binarise them, or use a Gaussian likelihood, for one that does.",
+            details={"likelihood": False},
+        )
     return Row(
         "elbo",
         _TITLES["elbo"],
         effect=elbo,
         meaning=f"Held-out data have a log likelihood of at least {elbo:.1f} nats each on average (higher is better; "
         "comparable only between models of the same likelihood).",
+        details={"likelihood": True},
     )
 
 

@@ -23,6 +23,7 @@ from lather.priors.base import Prior
 
 __all__ = ["measure_run"]
 
+_STREAM = 0x5EED_0F_1A7E_2  # far from the seeds that people choose
 MOST_IMAGES = 4_000  #: held-out data that are decoded; two halves of 2000 settle a Fréchet distance to a few per cent
 
 
@@ -36,6 +37,7 @@ def measure_run(
     labels: Tensor | None = None,
     label_names: Sequence[str] = (),
     elbo: float | None = None,
+    elbo_is_likelihood: bool = True,
     features: Features | None = None,
     context: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -58,6 +60,8 @@ def measure_run(
         labels: class of each datum, (n,) integers, for the map only; −1 where unknown.
         label_names: names of the classes 0, 1, ….
         elbo: evidence lower bound of the held-out data in nats per datum, where the model has one.
+        elbo_is_likelihood: whether it bounds a log likelihood; ``False`` for a cross entropy of data that are not
+            binary, which is then reported under its own name.
         features: images → (n, f), what image sets are compared by; see :mod:`lather.audit.features`.
         context: JSON-ready facts to keep in the report (data, recipe, epochs …).
         seed: source of every random choice.
@@ -79,14 +83,17 @@ def measure_run(
     _check_beside(latents, held_out, means, labels)
     order = shuffled(n, generator)
     z = z[order]
-    own = torch.Generator(device=prior.like.device).manual_seed(seed)
+    # a stream of its own: a user may have drawn the latents themselves from this very seed
+    own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
     rows = [*ladder_rows(z, prior), radius_row(z, prior, generator=own), energy_row(z, prior, generator=own)]
 
     few = order[:MOST_IMAGES]
     draws = latents.detach()[few.to(latents.device)]
     codes = draws if means is None else means.detach()[few.to(means.device)].to(draws)
     data = None if held_out is None else held_out[few.to(held_out.device)].detach().cpu().float()
-    rows += _decoded_rows(decode, data, draws, codes, prior, elbo, features, generator)
+    none = unmeasured("elbo", "this model has no likelihood bound")
+    bound = none if elbo is None else elbo_row(elbo, likelihood=elbo_is_likelihood)
+    rows += _decoded_rows(decode, data, draws, codes, prior, bound, features, generator)
 
     plots, arrays = map_data(z, prior, None if labels is None else labels.cpu()[order], label_names, own)
     for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, data, codes, prior, own)):
@@ -116,12 +123,11 @@ def _decoded_rows(
     draws: Tensor,
     means: Tensor,
     prior: Prior,
-    elbo: float | None,
+    bound: Row,
     features: Features | None,
     generator: torch.Generator,
 ) -> list[Row]:
     fidelity = ("fidelity_reconstruction", "fidelity_posterior", "fidelity_prior", "gap")
-    bound = elbo_row(elbo) if elbo is not None else unmeasured("elbo", "this model has no likelihood bound")
     if decode is None or data is None:
         reason = "no decoder was given" if decode is None else "no held-out data were given"
         return [unmeasured("reconstruction_error", reason), bound, *(unmeasured(key, reason) for key in fidelity)]

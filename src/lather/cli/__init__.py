@@ -5,6 +5,7 @@ Commands live one to a file and import what they need when they run, so that ``-
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments or bool(os.environ.get("LATHER_DEBUG"))
     arguments = [argument for argument in arguments if argument != "--debug"]
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces every process
     try:
         app(arguments)
     except KeyboardInterrupt:
@@ -36,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (LatherError, OSError) as error:
         if debug:
             raise
-        _explain(error)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # where several processes fail alike, one says so
+            _explain(error)
         sys.exit(FAILED)
 
 

@@ -13,7 +13,13 @@ from lather.cli.tables import JSON
 __all__ = ["doctor"]
 
 _CORE = ("torch", "numpy", "scipy", "scikit-learn", "safetensors", "lightning-fabric", "cyclopts", "rich", "matplotlib")
-_OPTIONAL = {"pyarrow": "parquet", "h5py": "h5ad", "huggingface_hub": "hub", "tensorboard": "tensorboard"}
+_OPTIONAL = {
+    "pyarrow": "parquet",
+    "h5py": "h5ad",
+    "huggingface_hub": "hub",
+    "tensorboard": "tensorboard",
+    "zuko": "flows",
+}
 
 
 def doctor(*, as_json: JSON = False) -> None:

@@ -32,7 +32,7 @@ def recipes(*, numbers: int = 784, as_json: JSON = False) -> None:
                 "objective": repr(design.objective),
                 "posterior": repr(design.posterior),
                 "options": recipe.options,
-                "paper": repr(recipe.design(numbers, paper=True).objective),
+                "paper": None if recipe.paper == "none" else repr(recipe.design(numbers, paper=True).objective),
                 "citation": recipe.citation,
             }
         )
@@ -48,7 +48,7 @@ def recipes(*, numbers: int = 784, as_json: JSON = False) -> None:
     for row in rows:
         console.print(Text(row["name"], style="bold"))
         lines = [row["summary"], f"{row['objective']},  posterior {row['posterior']}"]
-        if row["paper"] != row["objective"]:
+        if row["paper"] not in (None, row["objective"]):
             lines.append(f"--paper: {row['paper']}")
         if row["options"]:
             lines.append("--set: " + "  ".join(f"{k}={_shown(v)}" for k, v in row["options"].items()))

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import Law
@@ -14,7 +15,7 @@ from lather.errors import CapabilityError, ConfigError
 from lather.priors.base import Prior
 from lather.spec import Spec
 
-__all__ = ["SliceStatistic", "Sliced"]
+__all__ = ["SliceStatistic", "Sliced", "slice_laws"]
 
 
 class SliceStatistic(Spec, nn.Module):
@@ -111,7 +112,7 @@ class Sliced(Divergence):
             return self.statistic.against_normal(x)
         if draws is not None:
             return self.statistic.against_draws(x, v @ draws.T)
-        law = prior.along(v.double())
+        law = slice_laws(prior, v.double())
         assert law is not None, "check() has seen to it"
         return self.statistic.against_law(x, law)
 
@@ -121,7 +122,7 @@ class Sliced(Divergence):
                 f"the fixed directions have d={self.fixed.shape[1]} but {prior!r} has d={prior.d}; use directions="
                 f"{self.count} for random ones, or rows of length {prior.d}"
             )
-        if self.statistic.needs_law and prior.along(torch.eye(prior.d, dtype=torch.float64)) is None:
+        if self.statistic.needs_law and slice_laws(prior, torch.eye(prior.d, dtype=torch.float64)) is None:
             raise CapabilityError(
                 f"{self.statistic!r} needs the distribution function of each slice, which {prior!r} does not know; use "
                 "Sliced(Cramer()), Sliced(EppsPulley()) or Sliced(Wasserstein1d()), which take draws"
@@ -145,3 +146,9 @@ class Sliced(Divergence):
         q, r = torch.linalg.qr(torch.randn(blocks, d, d, generator=generator, device=device, dtype=torch.float64))
         q = q * r.diagonal(dim1=1, dim2=2).sign()[:, None]  # so that q is uniform over all rotations
         return q.mT.reshape(-1, d)[: self.count].to(z)
+
+
+def slice_laws(prior: Prior, v: Float[Tensor, "k d"]) -> Law | None:
+    """Laws of the prior along the rows of v, ``None`` where they or their distribution functions are not known."""
+    law = prior.along(v)
+    return None if law is None or type(law).cdf is Distribution.cdf else law

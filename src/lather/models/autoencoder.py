@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -91,10 +92,16 @@ class Autoencoder(nn.Module):
                 f"{posterior!r} puts latents on the unit sphere, where {prior!r} has no mass; use "
                 f"prior=UniformSphere({prior.d}), or posterior=Point()"
             )
+        if prior.learned and not objective.density:
+            raise CapabilityError(
+                f"{prior!r} learns from the log densities of a KL term, and the objective has none: a divergence moves "
+                "latents alone; add PosteriorKL(), or use a prior that is not learned"
+            )
         objective.check(Parts(prior=prior, posterior=posterior, likelihood=likelihood))
         posterior.output_shape(self.latent_shape)  # refuses shapes that it cannot read
         self.encoder, self.decoder = encoder, decoder
         self.prior, self.objective, self.posterior, self.likelihood = prior, objective, posterior, likelihood
+        prior.attach(self.encode)
 
     # data -> latents -> data ---------------------------------------------------------------------------------
     def encode(self, x: Tensor) -> LatentDistribution:
@@ -185,28 +192,29 @@ class Autoencoder(nn.Module):
         prior = self.prior if prior is None else prior
         if prior.d != self.prior.d:
             raise ShapeError(f"{prior!r} has d={prior.d}, but this model's latents have d={self.prior.d}")
-        return self._in_eval(lambda z: self.decode(z).mean, prior.sample(n, generator=generator), batch)
+        with self._evaluating():
+            z = prior.sample(n, generator=generator)
+            return torch.cat([self.decode(part).mean for part in z.split(batch)])
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, *, batch: int = 512) -> Tensor:
         """The decoder's mean at the posterior's mean, for data (n, \\*sample_shape)."""
-        return self._in_eval(lambda part: self.decode(self.encode(part).mean).mean, x, batch)
+        with self._evaluating():
+            return torch.cat([self.decode(self.encode(part).mean).mean for part in x.split(batch)])
 
     @torch.no_grad()
     def latents(self, x: Tensor, *, batch: int = 512) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
         """Mean and standard deviation of every q(z|x), each (n, d)."""
-
-        def both(part: Tensor) -> Tensor:
-            q = self.encode(part)
-            return torch.stack([q.mean, q.stddev], dim=1)
-
-        mean, std = self._in_eval(both, x, batch).unbind(1)
+        with self._evaluating():
+            both = [(q.mean, q.stddev) for q in map(self.encode, x.split(batch))]
+        mean, std = (torch.cat(parts) for parts in zip(*both, strict=True))
         return mean, std
 
-    def _in_eval(self, function: Callable[[Tensor], Tensor], inputs: Tensor, batch: int) -> Tensor:
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
         training = self.training
         self.eval()
         try:
-            return torch.cat([function(part) for part in inputs.split(batch)])
+            yield
         finally:
             self.train(training)

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+import lather.models.nets  # noqa: F401  so that their classes are known to `build`
 from lather.errors import ConfigError
 from lather.models.autoencoder import Autoencoder
 from lather.models.likelihoods import Likelihood

@@ -93,6 +93,11 @@ class PosteriorKL(Term):
                 f"PosteriorKL compares densities on R^d, and {parts.prior!r} has none there; use "
                 "prior=StandardNormal(d), or keep the prior and match samples: Match(Energy())"
             )
+        if not parts.prior.density:
+            raise CapabilityError(
+                f"PosteriorKL needs the prior's density, and {parts.prior!r} has none; use FlowPrior(d) or "
+                "AggregatePosterior(mean, std), or keep the prior and match samples: Match(Energy())"
+            )
         if self.free_bits and not parts.prior.standard:
             raise CapabilityError(
                 f"free bits need a KL that is a sum over dimensions, and with {parts.prior!r} there is none; use "

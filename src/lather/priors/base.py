@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,10 @@ class Prior(Spec, nn.Module):
     standard: ClassVar[bool] = False  #: whether this is N(0, I), for which closed forms exist everywhere
     euclidean: ClassVar[bool] = True  #: whether it has a density on R^d (a sphere has not)
 
+    density: ClassVar[bool] = True  #: whether ``log_prob`` is known
+
     d: int
+    learned: bool = False  #: whether its parameters are trained with the model, through log densities
 
     def forward(self) -> Distribution:
         """The distribution itself, ``event_shape == (d,)``."""
@@ -55,6 +59,12 @@ class Prior(Spec, nn.Module):
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density in nats, shape ``z.shape[:-1]``; with respect to the surface measure on a sphere."""
         return self().log_prob(z)
+
+    def attach(self, encode: Callable[[Tensor], Any]) -> None:
+        """Take notice of the model's ``encode``, data (b, ...) -> q(z|x), where the prior is made of it.
+
+        An :class:`~lather.models.Autoencoder` calls this once it is built; most priors need nothing from it.
+        """
 
     # capabilities: None means "not known in closed form" -----------------------------------------------------
     def along(self, directions: Tensor) -> Distribution | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lather.errors import ConfigError
+from lather.priors.ball import UniformBall
 from lather.priors.base import Prior
+from lather.priors.laplace import LaplacePrior
 from lather.priors.mixture import GaussianMixture
 from lather.priors.normal import StandardNormal
+from lather.priors.student import StudentT
 from lather.priors.uniform import UniformCube, UniformSphere
 
 __all__ = ["PRIORS", "make_prior"]
@@ -16,7 +19,10 @@ __all__ = ["PRIORS", "make_prior"]
 PRIORS: dict[str, tuple[type[Prior], Callable[[int], Prior]]] = {
     "normal": (StandardNormal, StandardNormal),
     "cube": (UniformCube, UniformCube),
+    "ball": (UniformBall, UniformBall),
     "sphere": (UniformSphere, UniformSphere),
+    "laplace": (LaplacePrior, LaplacePrior),
+    "student-t": (StudentT, StudentT),
     "mixture": (GaussianMixture, GaussianMixture.scattered),
 }
 

@@ -109,6 +109,8 @@ def train(
 
     def checkpoint() -> None:
         nonlocal saved
+        if fabric.device.type == "cpu":
+            _require_finite_weights(parameters, state, folder)
         if folder is not None and first:
             log.sync()
             save_checkpoint(folder / "last.ckpt", state.tensors(), state.numbers(), t=state.t)
@@ -150,13 +152,11 @@ def train(
                     checkpoint()
                     raise KeyboardInterrupt
             flush()
-            if fabric.device.type == "cpu":
-                _require_finite_weights(parameters, state, folder)
             _share_buffers(state.kept, fabric)
             validation = validate(state.kept, data.validation, settings, fabric.device)
             validation = _mean_of_processes(validation, fabric)
-            report("validation", validation)
             _require_finite(validation, state, folder)
+            report("validation", validation)
             bar.epoch(state.epoch, state.t, validation, state.seconds)
             state.epoch, state.batch = state.epoch + 1, 0
             if settings.patience is not None:
@@ -170,14 +170,13 @@ def train(
 
 @torch.no_grad()
 def validate(model: nn.Module, split: Split, settings: Settings, device: torch.device) -> dict[str, float]:
-    """Means of all terms over ``split`` in batches of the training size, with the same noise every time."""
+    """Means of all terms over ``split`` in equal batches of about the training size, with the same noise every time."""
     training = model.training
     model.eval()
     means = Means()
     shared = reseed(torch.Generator(device=device), settings.seed, _VALIDATION)
-    size = min(settings.batch_size, len(split))
-    for i in range(batches_per_epoch(len(split), size)):
-        x = split.batch(slice(i * size, (i + 1) * size), device)
+    for index in torch.arange(len(split)).tensor_split(max(round(len(split) / settings.batch_size), 1)):
+        x = split.batch(index, device)
         if settings.precision == "64-true":
             x = x.double()
         means.add(model(x, t=2**62, generator=shared))  # t: annealing is over

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lather.divergences import MMD, CramerWold, DistanceCDF, EppsPulley, IMQKernel, RadiusCDF, Sliced, Wasserstein1d
 from lather.errors import ConfigError
@@ -50,6 +50,9 @@ class Recipe:
     citation: str
     summary: str
     build: Callable[..., Design]
+    paper: Literal[
+        "other", "same", "none"
+    ]  #: the paper's weights: other than the defaults, the same, or there are none
 
     @property
     def options(self) -> dict[str, Any]:
@@ -78,16 +81,23 @@ class Recipe:
                 f"weight={weight} of recipe {self.name!r} is negative: it would reward latents for missing the prior; "
                 "use a weight of 0 or more"
             )
-        return self.build(numbers, paper=paper, **options)
+        if paper and self.paper == "none":
+            raise ConfigError(
+                f"recipe {self.name!r} has no weights from a paper on autoencoders; leave out paper (--paper), or set "
+                "weight"
+            )
+        return self.build(numbers, **({"paper": paper} if self.paper == "other" else {}), **options)
 
 
 RECIPES: dict[str, Recipe] = {}
 
 
-def _recipe(name: str, citation: str) -> Callable[[Callable[..., Design]], Callable[..., Design]]:
+def _recipe(
+    name: str, citation: str, paper: Literal["other", "same", "none"] = "same"
+) -> Callable[[Callable[..., Design]], Callable[..., Design]]:
     def register(build: Callable[..., Design]) -> Callable[..., Design]:
         summary = (build.__doc__ or "").strip().splitlines()[0]
-        RECIPES[name] = Recipe(name, citation, summary, build)
+        RECIPES[name] = Recipe(name, citation, summary, build, paper)
         return build
 
     return register
@@ -101,25 +111,24 @@ def find_recipe(name: str) -> Recipe:
 
 
 # without a word to the prior ---------------------------------------------------------------------------------
-@_recipe("ae", "Hinton, Salakhutdinov 2006, doi:10.1126/science.1127647")
-def _ae(numbers: int, *, paper: bool) -> Design:
+@_recipe("ae", "Hinton, Salakhutdinov 2006, doi:10.1126/science.1127647", paper="none")
+def _ae(numbers: int) -> Design:
     """Plain autoencoder: best reconstructions, latents follow nothing in particular."""
     return Design(Reconstruction(), Point(), SquaredError())
 
 
-@_recipe("noise-ae", "Poole, Sohl-Dickstein, Ganguli 2014, arXiv:1406.1831")
-def _noise_ae(numbers: int, *, paper: bool, sigma: float = 0.3, weight: float | None = None) -> Design:
+@_recipe("noise-ae", "Poole, Sohl-Dickstein, Ganguli 2014, arXiv:1406.1831", paper="none")
+def _noise_ae(numbers: int, *, sigma: float = 0.3, weight: float | None = None) -> Design:
     """Noise of fixed size in the latent; the norm keeps codes from outrunning it."""
     a = weight if weight is not None else 9e-4 * numbers
     return Design(Reconstruction() + a * LatentNorm(), FixedNoise(sigma), SquaredError())
 
 
 @_recipe("rae", "Ghosh, Sajjadi, Vergari, Black, Schölkopf 2020, arXiv:1903.12436")
-def _rae(
-    numbers: int, *, paper: bool, weight: float | None = None, decoder: float | None = None, kind: str = "weights"
-) -> Design:
+def _rae(numbers: int, *, weight: float | None = None, decoder: float | None = None, kind: str = "weights") -> Design:
     """Regularised autoencoder: small codes and a smooth decoder; meant to be sampled from a fitted mixture."""
-    # the paper weighs against the mean over pixels; this reconstruction is the sum
+    # β = 1e-4 and 1e-7 weigh against the mean over pixels in the paper; this reconstruction is their sum. (The authors'
+    # code averages ‖z‖² over latent dimensions as well, which is d times weaker.)
     a = weight if weight is not None else 1e-4 * numbers
     b = decoder if decoder is not None else (1e-7 if kind == "weights" else 5e-8) * numbers
     penalty = DecoderPenalty(kind)  # type: ignore[arg-type]
@@ -128,7 +137,7 @@ def _rae(
 
 # one posterior per datum -------------------------------------------------------------------------------------
 @_recipe("vae", "Kingma, Welling 2014, arXiv:1312.6114")
-def _vae(numbers: int, *, paper: bool, weight: float | None = None, free_bits: float = 0.0, warmup: int = 0) -> Design:
+def _vae(numbers: int, *, weight: float | None = None, free_bits: float = 0.0, warmup: int = 0) -> Design:
     """Variational autoencoder: the loss is the negative ELBO."""
     beta = 1.0 if weight is None else weight
     return Design(Reconstruction() + beta * PosteriorKL(free_bits=free_bits, warmup=warmup), DiagonalGaussian())
@@ -138,7 +147,6 @@ def _vae(numbers: int, *, paper: bool, weight: float | None = None, free_bits: f
 def _beta_vae(
     numbers: int,
     *,
-    paper: bool,
     weight: float | None = None,
     capacity: float | None = None,
     capacity_steps: int = 0,
@@ -149,7 +157,7 @@ def _beta_vae(
     return Design(Reconstruction() + beta * kl, DiagonalGaussian())
 
 
-@_recipe("infovae", "Zhao, Song, Ermon 2019, arXiv:1706.02262")
+@_recipe("infovae", "Zhao, Song, Ermon 2019, arXiv:1706.02262", paper="other")
 def _infovae(numbers: int, *, paper: bool, alpha: float = 0.0, weight: float | None = None) -> Design:
     """VAE whose aggregate posterior is matched, too: (1 − α)·KL + (α + λ − 1)·MMD; weight is λ."""
     if not 0 <= alpha <= 1:
@@ -166,7 +174,7 @@ def _infovae(numbers: int, *, paper: bool, alpha: float = 0.0, weight: float | N
 
 
 # the whole batch against the prior ---------------------------------------------------------------------------
-@_recipe("wae-mmd", "Tolstikhin, Bousquet, Gelly, Schölkopf 2018, arXiv:1711.01558")
+@_recipe("wae-mmd", "Tolstikhin, Bousquet, Gelly, Schölkopf 2018, arXiv:1711.01558", paper="other")
 def _wae_mmd(numbers: int, *, paper: bool, weight: float | None = None) -> Design:
     """Wasserstein autoencoder: kernel distance (inverse multiquadrics) between batch and prior."""
     if paper:  # squared error × 0.05, λ = 10 on MNIST
@@ -179,7 +187,7 @@ def _wae_mmd(numbers: int, *, paper: bool, weight: float | None = None) -> Desig
     return Design(Reconstruction() + lam * Match(MMD(IMQKernel())), Point(), SquaredError())
 
 
-@_recipe("swae", "Kolouri, Pope, Martin, Rohde 2019, arXiv:1804.01947")
+@_recipe("swae", "Kolouri, Pope, Martin, Rohde 2019, arXiv:1804.01947", paper="other")
 def _swae(numbers: int, *, paper: bool, weight: float | None = None, directions: int | None = None) -> Design:
     """Sliced Wasserstein autoencoder: sorted projections against normal quantiles."""
     if paper:  # pixel-mean reconstruction, 50 projections, λ = 10
@@ -191,7 +199,7 @@ def _swae(numbers: int, *, paper: bool, weight: float | None = None, directions:
     return Design(Reconstruction() + lam * Match(divergence), Point(), SquaredError())
 
 
-@_recipe("cwae", "Knop, Spurek, Tabor, Podolak, Mazur, Jastrzębski 2020, arXiv:1805.09235")
+@_recipe("cwae", "Knop, Spurek, Tabor, Podolak, Mazur, Jastrzębski 2020, arXiv:1805.09235", paper="other")
 def _cwae(numbers: int, *, paper: bool, weight: float | None = None, gamma: float | None = None) -> Design:
     """Cramér–Wold autoencoder: Gaussian-smoothed projections in closed form, no slices and no prior draws."""
     if paper:  # log of the V-statistic with the large-d kernel, λ = 1 on MNIST
@@ -203,15 +211,15 @@ def _cwae(numbers: int, *, paper: bool, weight: float | None = None, gamma: floa
     return Design(Reconstruction() + lam * Match(CramerWold(gamma)), Point(), SquaredError())
 
 
-@_recipe("gae", "Duda 2018, arXiv:1811.04751")
+@_recipe("gae", "Duda 2018, arXiv:1811.04751", paper="other")
 def _gae(numbers: int, *, paper: bool, weight: float | None = None) -> Design:
     """Gaussian autoencoder: empirical CDFs of radii and pair distances against their χ² laws."""
     lam = weight if weight is not None else (1.0 if paper else 1.0 * numbers)
     return Design(Reconstruction() + lam * Match(RadiusCDF()) + lam * Match(DistanceCDF()), Point(), SquaredError())
 
 
-@_recipe("sigreg", "Balestriero, LeCun 2025, arXiv:2511.08544 (LeJEPA)")
-def _sigreg(numbers: int, *, paper: bool, weight: float | None = None, directions: int = 256) -> Design:
+@_recipe("sigreg", "Balestriero, LeCun 2025, arXiv:2511.08544 (LeJEPA)", paper="none")
+def _sigreg(numbers: int, *, weight: float | None = None, directions: int = 256) -> Design:
     """Sketched isotropic Gaussian regularisation: Epps–Pulley on random slices."""
     lam = weight if weight is not None else 1.0 * numbers
     divergence = Sliced(EppsPulley(gamma=0.5), directions=directions)

@@ -105,6 +105,10 @@ class Likelihood(Spec, nn.Module):
     def check(self, x: Tensor) -> None:
         """Raises :class:`~lather.errors.DataError` if data such as ``x`` cannot be modelled; once before training."""
 
+    def scores(self, x: Tensor) -> bool:
+        """Whether ``log_prob`` of these data is a log probability or density, so that an ELBO bounds it."""
+        return self.normalised
+
     def distribution(self, raw: Tensor) -> DataDistribution:
         """The distribution, from a ``raw`` of at least single precision."""
         raise NotImplementedError

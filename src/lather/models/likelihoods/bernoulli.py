@@ -73,5 +73,8 @@ class Bernoulli(Likelihood):
     def check(self, x: Tensor) -> None:
         in_unit_interval(self, x, True)
 
+    def scores(self, x: Tensor) -> bool:
+        return bool(((x == 0) | (x == 1)).all())
+
     def distribution(self, raw: Tensor) -> DataDistribution:
         return BernoulliData(raw)

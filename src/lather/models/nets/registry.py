@@ -82,5 +82,9 @@ def build_nets(
             f"the {name!r} nets do not take {', '.join(unknown)}; they take "
             + ", ".join(f"{key} (default {default})" for key, default in known.items())
         )
+    options = {  # one number where a list is meant is a list of one
+        key: (value,) if isinstance(known[key], tuple) and isinstance(value, int) else value
+        for key, value in options.items()
+    }
     encoder = family.encoder(data_shape, latent_shape, output_shape, **options)
     return encoder, family.decoder(latent_shape, data_shape, **options)
