@@ -16,17 +16,32 @@ from lather.divergences import (
     Energy,
     EppsPulley,
     GaussianKernel,
+    MaxSliced,
     RadiusCDF,
     Sliced,
+    SphereUniformity,
     Wasserstein1d,
     make_divergence,
 )
+from lather.divergences.sliced import slice_laws
 from lather.errors import CapabilityError, ConfigError, ShapeError
-from lather.priors import PRIORS, StandardNormal, make_prior
+from lather.priors import PRIORS, StandardNormal, UniformSphere, make_prior
 from lather.spec import build
 
 D = 4
-UNBIASED = [name for name in DIVERGENCES if not name.endswith("cdf")]
+#: made of differentiable operations alone, so they have second derivatives
+SLICED = [name for name in DIVERGENCES if name.startswith("sliced-")]
+TWICE = ["radius-cdf", "gaussian-fit", "mardia", *(name for name in SLICED if "epps" not in name)]
+#: distances of a fit or of sorted values, and a maximum: above 0 for true prior samples, as their docstrings say
+BIASED = ["radius-cdf", "distance-cdf", "gaussian-fit", "max-sliced-wasserstein"]
+UNBIASED = [name for name in DIVERGENCES if name not in BIASED]
+#: unchanged by shifts and scalings of the latents
+INVARIANT = ["mardia", "sphere-uniformity"]
+
+
+def home(name: str, d: int = D):
+    """The prior that a divergence is made for."""
+    return make_prior("sphere" if name == "sphere-uniformity" else "normal", d)
 
 
 def pairs(names=tuple(DIVERGENCES)):
@@ -52,8 +67,14 @@ def draw(n: int, seed: int = 1, dtype=torch.float64) -> torch.Tensor:
 
 def test_what_does_not_go_together():
     missing = {(name, prior) for name in DIVERGENCES for prior in PRIORS} - set(pairs())
-    only_normal = {("hermite-ladder", prior) for prior in PRIORS if prior != "normal"}
-    assert missing == {("radius-cdf", "sphere")} | only_normal
+    normality = ("hermite-ladder", "stein", "gaussian-fit", "mardia", "henze-zirkler")  # made for N(0, I) alone
+    only_normal = {(name, prior) for name in normality for prior in PRIORS if prior != "normal"}
+    edf = ("cramer-von-mises", "watson", "anderson-darling", "kolmogorov-smirnov")  # need the slices' own laws
+    lawless = [prior for prior in PRIORS if slice_laws(make_prior(prior, D), torch.eye(D, dtype=torch.float64)) is None]
+    no_law = {(f"sliced-{name}", prior) for name in edf for prior in lawless}
+    only_sphere = {("sphere-uniformity", prior) for prior in PRIORS if prior != "sphere"}
+    no_radius = {("radius-cdf", "sphere")}
+    assert missing == no_radius | only_normal | only_sphere | no_law
 
 
 @pytest.mark.parametrize(("name", "prior"), pairs())
@@ -65,7 +86,8 @@ def test_scalar_finite_of_the_input_dtype_and_close_in_both(name, prior):
     assert (double.dtype, single.dtype, half.dtype) == (torch.float64, torch.float32, torch.float32)
     assert double.shape == ()
     assert torch.isfinite(double)
-    torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=2e-7)
+    rtol = 1e-2 if isinstance(divergence, MaxSliced) else 1e-5  # a short ascent goes its own way in each precision
+    torch.testing.assert_close(single.double(), double, rtol=rtol, atol=2e-7)
     torch.testing.assert_close(half.double(), double, rtol=0.05, atol=2e-3)
 
 
@@ -74,6 +96,8 @@ def test_gradient_is_that_of_the_value(name, prior):
     divergence, prior = make_divergence(name, D), make_prior(prior, D)
     if isinstance(divergence, Sliced):
         divergence = Sliced(divergence.statistic, directions=5)
+    if isinstance(divergence, MaxSliced):  # differences would see the ascent, too, until it has converged
+        divergence = MaxSliced(divergence.statistic, steps=0)
     z = (draw(6) * 0.7).requires_grad_()
     assert gradcheck(lambda z: divergence(z, prior, generator=seeded()), (z,))
 
@@ -85,7 +109,7 @@ def test_order_of_samples_does_not_matter_and_the_generator_decides(name, prior)
     assert torch.equal(first, divergence(z, prior, generator=seeded()))
     shuffled = z[torch.randperm(40, generator=seeded(3))]
     torch.testing.assert_close(divergence(shuffled, prior, generator=seeded()), first, rtol=1e-9, atol=1e-12)
-    random = name.startswith("sliced") or divergence.needs(prior) == "prior samples"
+    random = "sliced-" in name or divergence.needs(prior) == "prior samples"
     assert (not torch.equal(first, divergence(z, prior, generator=seeded(8)))) == random
 
 
@@ -125,7 +149,7 @@ def test_unbiased_form_has_expectation_zero_under_the_prior(name, prior):
 
 @pytest.mark.parametrize("name", UNBIASED)
 def test_non_negative_form_is_above_zero_under_the_prior(name):
-    prior = StandardNormal(D)
+    prior = home(name)
     values = replicates(make_divergence(name, D).biased(), prior, 24, 20)
     assert (values > 0).all()
 
@@ -142,27 +166,40 @@ def pull(divergence, n=16, count=120):
     return float(slopes.mean()), float(slopes.std()) / math.sqrt(count)
 
 
-@pytest.mark.parametrize("name", UNBIASED)
+#: centred by a constant, so that both forms have the same gradient
+CENTRED = ["sliced-kolmogorov-smirnov", "sliced-watson"]
+
+
+@pytest.mark.parametrize("name", [name for name in UNBIASED if name not in CENTRED + INVARIANT])
 def test_unbiased_form_does_not_shrink_the_latents_and_the_other_does(name):
     divergence = make_divergence(name, D)
     if isinstance(divergence, Sliced):
         divergence = Sliced(divergence.statistic, directions=32)
-    slope, error = pull(divergence)
+    count = 1200 if name == "henze-zirkler" else 120  # its narrow kernel makes a noisy slope
+    slope, error = pull(divergence, count=count)
     assert abs(slope) < 3.5 * error
-    slope, error = pull(divergence.biased())
+    slope, error = pull(divergence.biased(), count=count)
     assert slope > 3.5 * error
 
 
-@pytest.mark.parametrize("name", DIVERGENCES)
+#: distances cannot see a shift; Cramér–von Mises hardly sees scale (1.8 is below six null standard deviations)
+UNSEEN = [("distance-cdf", "shift"), ("sliced-cramer-von-mises", "wide")]
+UNSEEN += [(name, what) for name in INVARIANT for what in ("wide", "narrow")]
+UNSEEN += [("mardia", "shift")]
+
+
+@pytest.mark.parametrize("name", [name for name in DIVERGENCES if name not in INVARIANT])
 def test_shift_scale_and_collapse_are_seen(name):
-    divergence, prior = make_divergence(name, D), StandardNormal(D)
+    divergence, prior = make_divergence(name, D), home(name)
     null = replicates(divergence, prior, 64, 20)
     threshold = null.mean() + 6 * null.std()
     z = draw(64, dtype=torch.float32)
     wrong = {"shift": z + 1, "wide": 1.8 * z, "narrow": 0.5 * z, "collapse": 0 * z}
     for what, latents in wrong.items():
+        if name in INVARIANT and what == "collapse":
+            continue  # neither shape nor direction to speak of
         seen = divergence(latents, prior, generator=seeded()) > threshold
-        assert seen == ((name, what) != ("distance-cdf", "shift")), what  # distances cannot see a shift
+        assert seen == ((name, what) not in UNSEEN), what
 
 
 @pytest.mark.parametrize("name", ["energy", "cramer-wold", "mmd-imq"])
@@ -188,7 +225,7 @@ def test_nan_comes_out_as_nan(name, prior):
     assert torch.isnan(make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()))
 
 
-@pytest.mark.parametrize(("name", "prior"), pairs())
+@pytest.mark.parametrize(("name", "prior"), [pair for pair in pairs() if pair[0] != "mardia"])  # needs n > d
 def test_two_samples_are_enough(name, prior):
     z = draw(2).requires_grad_()
     make_divergence(name, D)(z, make_prior(prior, D), generator=seeded()).backward()
@@ -198,8 +235,10 @@ def test_two_samples_are_enough(name, prior):
 @pytest.mark.parametrize("name", DIVERGENCES)
 @pytest.mark.parametrize("d", [1, 2, 3, 512])
 def test_any_dimension(name, d):
-    prior = StandardNormal(d)
-    z = prior.sample(20, generator=seeded()).requires_grad_()
+    if name == "sphere-uniformity" and d == 1:
+        pytest.skip("there is no sphere in one dimension")
+    prior = home(name, d)
+    z = prior.sample(d + 8 if name == "mardia" else 20, generator=seeded()).requires_grad_()
     value = make_divergence(name, d)(z, prior, generator=seeded())
     value.backward()
     assert torch.isfinite(value)
@@ -221,7 +260,7 @@ def test_round_trip_through_the_configuration(divergence):
     copy = build(divergence.spec(), Divergence)
     assert repr(copy) == repr(divergence)
     assert copy.spec() == divergence.spec()
-    z, prior = draw(20), StandardNormal(D)
+    z, prior = draw(20), StandardNormal(D) if not isinstance(divergence, SphereUniformity) else UniformSphere(D)
     assert torch.equal(copy(z, prior, generator=seeded()), divergence(z, prior, generator=seeded()))
 
 
@@ -252,7 +291,7 @@ def test_unknown_name_lists_the_known():
 
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_autocast_changes_nothing(name):
-    divergence, prior, z = make_divergence(name, D), StandardNormal(D), draw(40, dtype=torch.float32)
+    divergence, prior, z = make_divergence(name, D), home(name), draw(40, dtype=torch.float32)
     plain = divergence(z, prior, generator=seeded())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(divergence(z, prior, generator=seeded()), plain)
@@ -260,14 +299,14 @@ def test_autocast_changes_nothing(name):
 
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_second_derivatives_exist_or_are_refused(name):
-    divergence, prior = make_divergence(name, D), StandardNormal(D)
+    divergence, prior = make_divergence(name, D), home(name)
     z = draw(12).requires_grad_()
 
     def gradient(z: torch.Tensor) -> torch.Tensor:
         value = divergence(z, prior, generator=seeded())
         return torch.autograd.grad(value, z, create_graph=True)[0]
 
-    if name in ("sliced-wasserstein", "radius-cdf"):
+    if name in TWICE:
         assert gradcheck(gradient, (z,), atol=1e-4)
     else:
         with pytest.raises(CapabilityError, match="second derivatives"):

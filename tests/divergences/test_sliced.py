@@ -216,6 +216,47 @@ def test_blocks_of_slices_are_put_together_in_order(generator):
         torch.testing.assert_close(whole, torch.cat([part(i) for i in range(9)]), rtol=1e-9, atol=1e-13)
 
 
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_fixed_grid_is_the_quadrature_of_sigreg(unbiased, generator):
+    """As in the LeJEPA reference code: 17 nodes on [0, 3], weights 2Δ and Δ at both ends, window e^{−t²/2}."""
+    x, n = sample(generator).requires_grad_(), 11
+    t = torch.linspace(0, 3, 17, dtype=torch.float64)
+    weight = torch.full_like(t, 2 * 3 / 16)
+    weight[[0, -1]] = 3 / 16
+    angle, phi = x[..., None] * t, torch.exp(-t.square() / 2)
+    real, imaginary = angle.cos().mean(1), angle.sin().mean(1)
+    square = real.square() + imaginary.square()
+    if unbiased:
+        square = (n * square - 1) / (n - 1)
+    expected = ((square - 2 * real * phi + phi.square()) * phi) @ weight
+    value = EppsPulley(unbiased=unbiased, nodes=17).against_normal(x)
+    torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-13)
+    got, wanted = (torch.autograd.grad(v.sum(), x)[0] for v in (value, expected))
+    torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_fixed_grid_aliases_and_a_fine_one_converges(generator):
+    x = torch.zeros(1, 10, dtype=torch.float64)
+    there = EppsPulley(nodes=17).against_normal(x)
+    x[0, 0] = 2 * math.pi * 16 / 3
+    torch.testing.assert_close(EppsPulley(nodes=17).against_normal(x), there, rtol=1e-9, atol=0)
+    x = sample(generator)
+    torch.testing.assert_close(
+        EppsPulley(nodes=200, reach=9).against_normal(x), EppsPulley().against_normal(x), rtol=1e-9, atol=1e-12
+    )
+
+
+def test_fixed_grid_is_centred_under_the_prior(generator):
+    values = EppsPulley(nodes=17).against_normal(torch.randn(10_000, 8, generator=generator))
+    assert abs(float(values.mean())) < 3.5 * float(values.std()) / 100
+
+
+@pytest.mark.parametrize("grid", [{"nodes": 1}, {"nodes": 17, "reach": 0}])
+def test_bad_grids_are_refused(grid):
+    with pytest.raises(ConfigError, match="nodes"):
+        EppsPulley(**grid)
+
+
 def test_bad_weight_is_refused():
     with pytest.raises(ConfigError, match="gamma"):
         EppsPulley(0)
@@ -234,12 +275,40 @@ def test_it_is_the_mean_over_given_directions(generator):
 def test_random_directions_are_uniform_unit_vectors_in_both_precisions():
     sliced = Sliced(Wasserstein1d(), directions=20_000)
     single, double = (
-        sliced._directions(torch.zeros(1, 3, dtype=dtype), torch.Generator().manual_seed(0))
+        sliced.draw_directions(torch.zeros(1, 3, dtype=dtype), torch.Generator().manual_seed(0))
         for dtype in (torch.float32, torch.float64)
     )
     torch.testing.assert_close(double.norm(dim=1), torch.ones(20_000, dtype=torch.float64))
     torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(double.T @ double / 20_000, torch.eye(3).double() / 3, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(("count", "d"), [(3, 3), (7, 3), (2, 5), (4, 1)])
+def test_orthonormal_directions_are_the_axes_of_rotations(count, d, generator):
+    sliced = Sliced(Wasserstein1d(), directions=count, orthonormal=True)
+    v = sliced.draw_directions(torch.zeros(1, d, dtype=torch.float64), generator)
+    assert v.shape == (count, d)
+    for block in v.split(d):
+        torch.testing.assert_close(block @ block.T, torch.eye(len(block), dtype=torch.float64))
+
+
+def test_orthonormal_directions_are_uniform_and_less_noisy(generator):
+    z, prior = torch.randn(100, 4, generator=generator) * torch.tensor([1.0, 1.0, 1.0, 3.0]), StandardNormal(4)
+    v = Sliced(Wasserstein1d(), directions=20_000, orthonormal=True).draw_directions(z, generator)
+    torch.testing.assert_close(v.T @ v / 20_000, torch.eye(4) / 4, rtol=0, atol=1e-5)  # exactly
+    assert v.mean(0).abs().max() < 0.02
+    values = [
+        torch.stack([Sliced(Wasserstein1d(), 4, orthonormal)(z, prior, generator=generator) for _ in range(300)])
+        for orthonormal in (False, True)
+    ]
+    loose, tight = values
+    assert tight.std() < 0.5 * loose.std()
+    assert abs(float(tight.mean() - loose.mean())) < 4 * float(loose.std()) / math.sqrt(300)
+
+
+def test_given_directions_are_not_drawn_orthonormal():
+    with pytest.raises(ConfigError, match="orthonormal"):
+        Sliced(Wasserstein1d(), directions=torch.eye(2), orthonormal=True)
 
 
 def test_slices_of_the_mixture_vanish_for_its_own_draws(generator):

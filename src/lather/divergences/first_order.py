@@ -10,7 +10,7 @@ from torch.autograd import Function
 
 from lather.errors import CapabilityError
 
-__all__ = ["first_order"]
+__all__ = ["first_order", "with_gradient"]
 
 
 def first_order(gradient: Tensor, x: Tensor) -> Tensor:
@@ -23,6 +23,24 @@ def first_order(gradient: Tensor, x: Tensor) -> Tensor:
     if torch.is_grad_enabled() and x.requires_grad:
         return _Final.apply(gradient, x)
     return gradient
+
+
+def with_gradient(x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    """``value`` as a function of ``x`` whose gradient, worked out already, is ``gradient``; differentiable once."""
+    result: Tensor = _Known.apply(x, value, gradient)
+    return result
+
+
+class _Known(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(x, gradient)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        x, gradient = ctx.saved_tensors
+        return first_order(gradient * grad.to(gradient.dtype), x), None, None
 
 
 class _Final(Function):

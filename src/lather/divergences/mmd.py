@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy, with a Gaussian or the inverse multiquadric kernel."""
+"""Maximum mean discrepancy, with a Gaussian, the inverse multiquadric or any other radial kernel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lather.divergences.base import Divergence
-from lather.divergences.kernel_distance import kernel_distance
+from lather.divergences.kernel_distance import RadialKernel, kernel_distance
 from lather.divergences.profiles import GaussianProfile, InverseQuadraticProfile, Profile
 from lather.divergences.radial_fit import RadialFit
 from lather.divergences.special import imq_mean
@@ -111,12 +111,15 @@ class MMD(Divergence):
     r"""Squared maximum mean discrepancy E k(x, x′) − 2 E k(x, Y) + E k(Y, Y′), x from the batch, Y from the prior.
 
     Unbiased by default: expectation 0 under the prior at any n, the latent scale that minimises it is 1, and it may be
-    slightly negative. Not multiplied by n. Against N(0, I) both averages over Y are exact: the inverse
-    multiquadric as a scale mixture of Gaussians, which needs no prior draws and halves the variance of the
-    usual estimate. Cost O(n² d), memory O(n d).
+    slightly negative. Not multiplied by n. Against N(0, I) both averages over Y are exact: every kernel here is a
+    scale mixture of Gaussians, so it needs no prior draws, which halves the variance of the usual estimate. Cost
+    O(n² d), memory O(n d).
 
     Args:
-        kernel: :class:`IMQKernel` (default) or :class:`GaussianKernel`.
+        kernel: :class:`IMQKernel` (default), :class:`GaussianKernel`,
+            :class:`~lather.divergences.kernels.LaplacianKernel`,
+            :class:`~lather.divergences.kernels.RationalQuadraticKernel` or a
+            :class:`~lather.divergences.kernels.KernelMixture` of them.
         unbiased: mean over pairs i ≠ j; ``False`` gives the V-statistic over all pairs, non-negative, which is
             minimised by latents of a scale below 1.
 
@@ -131,9 +134,9 @@ class MMD(Divergence):
         True
     """
 
-    summary: ClassVar[str] = "maximum mean discrepancy with an inverse multiquadric (WAE) or Gaussian kernel"
+    summary: ClassVar[str] = "maximum mean discrepancy with an inverse multiquadric (WAE), Gaussian or other kernel"
 
-    def __init__(self, kernel: GaussianKernel | IMQKernel | None = None, unbiased: bool = True) -> None:
+    def __init__(self, kernel: RadialKernel | None = None, unbiased: bool = True) -> None:
         super().__init__()
         self.kernel = self.arguments["kernel"] = IMQKernel() if kernel is None else kernel
         self.unbiased = unbiased
@@ -148,9 +151,13 @@ class MMD(Divergence):
         """Exact variance of the estimate for n draws from N(0, I_d).
 
         Raises:
-            ConfigError: the kernel is not Gaussian or the estimate is the V-statistic, whose variance is not known
-                in closed form.
+            ConfigError: the kernel does not know it (Gaussian, Laplacian and rational quadratic do) or the estimate is
+                the V-statistic, whose variance is not known in closed form.
         """
-        if not (self.unbiased and isinstance(self.kernel, GaussianKernel)):
-            raise ConfigError(f"the null variance is known for MMD(GaussianKernel(...)), unbiased; not for {self!r}")
-        return self.kernel.null_variance(n, d)
+        known = getattr(self.kernel, "null_variance", None)
+        if not self.unbiased or known is None:
+            raise ConfigError(
+                "the null variance is known for MMD of a GaussianKernel, LaplacianKernel or RationalQuadraticKernel, "
+                f"unbiased; not for {self!r}"
+            )
+        return float(known(n, d))

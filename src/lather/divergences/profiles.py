@@ -10,7 +10,16 @@ from torch import Tensor
 
 from lather.divergences.radial_fit import RadialFit
 
-__all__ = ["GaussianProfile", "InversePowerProfile", "InverseQuadraticProfile", "Profile", "RootProfile"]
+__all__ = [
+    "GaussianProfile",
+    "InversePowerProfile",
+    "InverseQuadraticProfile",
+    "LaplacianProfile",
+    "MixedProfile",
+    "Profile",
+    "RationalProfile",
+    "RootProfile",
+]
 
 
 @runtime_checkable
@@ -82,6 +91,62 @@ class RootProfile:
         total = -_total(block.clamp_min_(0.0).sqrt_())
         if slope:
             block.reciprocal_().nan_to_num_(nan=torch.nan, posinf=0.0, neginf=0.0)
+        return total
+
+
+class LaplacianProfile:
+    """exp(−√D / length); the slope is taken as 0 at D = 0."""
+
+    offset, spare, span = 0.0, 1, 2**17
+
+    def __init__(self, length: float) -> None:
+        self.scale, self.factor = length**-2, -0.5 * length**-2
+
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        root = block.clamp_min_(0.0).sqrt_()
+        value = torch.clamp(root, max=87.0, out=spare[0]).neg_().exp_()
+        total = _total(value)
+        if slope:
+            root.reciprocal_().nan_to_num_(nan=torch.nan, posinf=0.0, neginf=0.0).mul_(value)
+        return total
+
+
+class RationalProfile:
+    """(1 + rate · D)^{−power}."""
+
+    offset, spare, span = 1.0, 1, 2**16
+
+    def __init__(self, power: float, rate: float) -> None:
+        self.scale, self.power, self.factor = rate, power, -power * rate
+
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        value = torch.pow(block.clamp_min_(1.0), -self.power, out=spare[0])
+        total = _total(value)
+        if slope:
+            block.reciprocal_().mul_(value)
+        return total
+
+
+class MixedProfile:
+    """Σ_j w_j f_j(D) of other profiles."""
+
+    scale, offset, factor, span = 1.0, 0.0, 1.0, 2**16
+
+    def __init__(self, parts: Sequence[Profile], weights: Sequence[float]) -> None:
+        self.parts, self.weights = tuple(parts), tuple(weights)
+        self.spare = 2 + max(part.spare for part in parts)
+
+    def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
+        term, slopes, *rest = spare
+        slopes.zero_()
+        total = torch.zeros((), dtype=torch.float64, device=block.device)
+        for part, weight in zip(self.parts, self.weights, strict=True):
+            torch.mul(block, part.scale, out=term).add_(part.offset)
+            total += weight * part(term, rest, slope)
+            if slope:
+                slopes.add_(term, alpha=weight * part.factor)
+        if slope:
+            block.copy_(slopes)
         return total
 
 

@@ -7,17 +7,21 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from lather.divergences.base import Divergence
+from lather.divergences.empirical_law import Law
 from lather.errors import CapabilityError, ConfigError
 from lather.priors.base import Prior
 from lather.spec import Spec
 
-__all__ = ["SliceStatistic", "Sliced"]
+__all__ = ["SliceStatistic", "Sliced", "slice_laws"]
 
 
 class SliceStatistic(Spec, nn.Module):
     """A statistic of one-dimensional samples, several at once: each row of ``x`` (k, n) is a sample of its own."""
+
+    needs_law: ClassVar[bool] = False  #: whether it takes a distribution function in place of draws (``against_law``)
 
     def against_normal(self, x: Float[Tensor, "k n"]) -> Float[Tensor, "k"]:
         """Compare each row with N(0, 1)."""
@@ -25,6 +29,10 @@ class SliceStatistic(Spec, nn.Module):
 
     def against_draws(self, x: Float[Tensor, "k n"], y: Float[Tensor, "k m"]) -> Float[Tensor, "k"]:
         """Compare each row with m = 2n draws from the law wanted."""
+        raise NotImplementedError
+
+    def against_law(self, x: Float[Tensor, "k n"], law: Law) -> Float[Tensor, "k"]:
+        """Compare row j with the j-th of a batch of k laws; only where ``needs_law``."""
         raise NotImplementedError
 
     def biased(self) -> SliceStatistic:
@@ -41,16 +49,21 @@ class Sliced(Divergence):
 
     Args:
         statistic: :class:`~lather.divergences.wasserstein.Wasserstein1d` (sliced Wasserstein),
-            :class:`~lather.divergences.epps_pulley.EppsPulley` (SIGReg).
+            :class:`~lather.divergences.epps_pulley.EppsPulley` (SIGReg),
+            :class:`~lather.divergences.cramer.Cramer`, or one of :mod:`lather.divergences.edf`.
         directions: a number of uniformly random unit directions, drawn anew in each call from ``generator``; or a
             tensor (k, d) of unit rows, used as they are.
+        orthonormal: draw the directions d at a time as the axes of a random rotation. Each is still uniform, so the
+            expectation is the same, but they repeat each other less: less slicing noise, exactly none for what is
+            quadratic in v. Costs a QR decomposition of d × d for every d directions.
 
     Raises:
-        ConfigError: no directions, or rows that are not of unit length.
+        ConfigError: no directions, rows that are not of unit length, or fixed rows with ``orthonormal``.
 
     References:
         Kolouri, Pope, Martin, Rohde (2019), Sliced-Wasserstein Auto-Encoders, arXiv:1804.01947.
         Balestriero, LeCun (2025), LeJEPA (SIGReg), arXiv:2511.08544.
+        Rowland et al. (2019), Orthogonal Estimation of Wasserstein Distances, arXiv:1903.03784.
 
     Example:
         >>> from lather.divergences import Wasserstein1d
@@ -64,9 +77,12 @@ class Sliced(Divergence):
     summary: ClassVar[str] = "a one-dimensional statistic averaged over directions"
     fixed: Tensor | None
 
-    def __init__(self, statistic: SliceStatistic, directions: int | Tensor = 256) -> None:
+    def __init__(self, statistic: SliceStatistic, directions: int | Tensor = 256, orthonormal: bool = False) -> None:
         super().__init__()
+        if orthonormal and not isinstance(directions, int):
+            raise ConfigError("orthonormal directions are drawn, and these are given; leave one of the two out")
         self.statistic = statistic
+        self.orthonormal = orthonormal
         self.count = directions if isinstance(directions, int) else len(directions)
         if self.count < 1:
             raise ConfigError(f"Sliced needs at least one direction, got directions={directions!r}")
@@ -81,12 +97,24 @@ class Sliced(Divergence):
         self.register_buffer("fixed", fixed, persistent=False)
 
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
-        v = self._directions(z, generator)
+        v = self.draw_directions(z, generator)
+        draws: Tensor | None = None
+        if self.needs(prior) == "prior samples":
+            draws = prior.sample(2 * len(z), generator=generator).detach().to(z)
+        return self.each(v, z, prior, draws).mean()
+
+    def each(
+        self, v: Float[Tensor, "k d"], z: Float[Tensor, "n d"], prior: Prior, draws: Float[Tensor, "m d"] | None
+    ) -> Float[Tensor, "k"]:
+        """The statistic in each direction v, by ``draws`` from the prior where it :meth:`needs` them."""
         x = v @ z.T
         if prior.standard:
-            return self.statistic.against_normal(x).mean()
-        draws = prior.sample(2 * len(z), generator=generator).detach().to(z)
-        return self.statistic.against_draws(x, v @ draws.T).mean()
+            return self.statistic.against_normal(x)
+        if draws is not None:
+            return self.statistic.against_draws(x, v @ draws.T)
+        law = slice_laws(prior, v.double())
+        assert law is not None, "check() has seen to it"
+        return self.statistic.against_law(x, law)
 
     def check(self, prior: Prior) -> None:
         if self.fixed is not None and self.fixed.shape[1] != prior.d:
@@ -94,16 +122,33 @@ class Sliced(Divergence):
                 f"the fixed directions have d={self.fixed.shape[1]} but {prior!r} has d={prior.d}; use directions="
                 f"{self.count} for random ones, or rows of length {prior.d}"
             )
+        if self.statistic.needs_law and slice_laws(prior, torch.eye(prior.d, dtype=torch.float64)) is None:
+            raise CapabilityError(
+                f"{self.statistic!r} needs the distribution function of each slice, which {prior!r} does not know; use "
+                "Sliced(Cramer()), Sliced(EppsPulley()) or Sliced(Wasserstein1d()), which take draws"
+            )
 
     def needs(self, prior: Prior) -> str:
-        return "closed form" if prior.standard else "prior samples"
+        return "closed form" if prior.standard or self.statistic.needs_law else "prior samples"
 
     def biased(self) -> Divergence:
-        return Sliced(self.statistic.biased(), self.arguments["directions"])
+        return Sliced(self.statistic.biased(), self.arguments["directions"], self.orthonormal)
 
-    def _directions(self, z: Tensor, generator: torch.Generator | None) -> Tensor:
+    def draw_directions(self, z: Float[Tensor, "n d"], generator: torch.Generator | None) -> Float[Tensor, "k d"]:
+        """The directions of this call, on the device and in the dtype of ``z``."""
         if self.fixed is not None:
             return self.fixed.to(z)
-        device = z.device if generator is None else generator.device
-        v = torch.randn(self.count, z.shape[1], generator=generator, device=device, dtype=torch.float32).to(z)
-        return v / v.norm(dim=1, keepdim=True)
+        d, device = z.shape[1], z.device if generator is None else generator.device
+        if not self.orthonormal:
+            v = torch.randn(self.count, d, generator=generator, device=device, dtype=torch.float32).to(z)
+            return v / v.norm(dim=1, keepdim=True)
+        blocks = -(-self.count // d)
+        q, r = torch.linalg.qr(torch.randn(blocks, d, d, generator=generator, device=device, dtype=torch.float64))
+        q = q * r.diagonal(dim1=1, dim2=2).sign()[:, None]  # so that q is uniform over all rotations
+        return q.mT.reshape(-1, d)[: self.count].to(z)
+
+
+def slice_laws(prior: Prior, v: Float[Tensor, "k d"]) -> Law | None:
+    """Laws of the prior along the rows of v, ``None`` where they or their distribution functions are not known."""
+    law = prior.along(v)
+    return None if law is None or type(law).cdf is Distribution.cdf else law

@@ -144,7 +144,8 @@ class GaussianMixture(Prior):
         else:
             spread = (directions.square() @ scales.square().T).sqrt()
         logits = self.log_weights.to(directions).expand_as(means)
-        return MixtureSameFamily(Categorical(logits=logits), Normal(means, spread))
+        parts = Normal(means, spread, validate_args=False)
+        return MixtureSameFamily(Categorical(logits=logits), parts, validate_args=False)
 
 
 def _with_log_diagonal(scales: Tensor) -> Tensor:

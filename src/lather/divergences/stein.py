@@ -1,0 +1,120 @@
+"""The kernel Stein discrepancy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd import Function
+
+from lather.divergences.base import Divergence
+from lather.divergences.first_order import first_order
+from lather.errors import CapabilityError, ConfigError
+from lather.priors.base import Prior
+
+__all__ = ["SteinDiscrepancy"]
+
+_BLOCK = 512
+
+
+class SteinDiscrepancy(Divergence):
+    r"""Squared kernel Stein discrepancy from N(0, I) with the inverse multiquadric f(D) = (c² + D)^{−½}.
+
+    The Stein operator of N(0, I), whose score is −x, turns f into a kernel that averages to 0 over the prior in either
+    argument, so that the mean over pairs of samples is the whole statistic:
+
+    .. math:: u(x, y) = ⟨x, y⟩ f + 2D f′ − 4D f″ − 2d f′, \qquad D = ‖x − y‖²
+
+    Unbiased by default: expectation 0 under the prior, may be slightly negative; not multiplied by n. The inverse
+    multiquadric makes it see every difference in the end; in practice it sees mean and spread first, and hardly the
+    *weights* of well separated modes. Its pull on an outlier does not vanish. Cost O(n² d), memory O(n d).
+
+    Args:
+        scale: c in units of √d, positive; 1 puts c² at half the mean squared distance of prior draws.
+        unbiased: mean over pairs i ≠ j; ``False`` takes all n² pairs, never negative.
+
+    Raises:
+        ConfigError: the scale is not positive.
+
+    References:
+        Gorham, Mackey (2017), Measuring Sample Quality with Kernels, arXiv:1703.01717.
+        Liu, Lee, Jordan (2016), A Kernelized Stein Discrepancy for Goodness-of-fit Tests, arXiv:1602.03253.
+
+    Example:
+        >>> from lather.priors import StandardNormal
+        >>> z = torch.zeros(4, 2)  # u(0, 0) = d / c³, here with c² = d = 2
+        >>> round(float(SteinDiscrepancy()(z, StandardNormal(2))), 4) == round(2 * 2**-1.5, 4)
+        True
+    """
+
+    summary: ClassVar[str] = "kernel Stein discrepancy, inverse multiquadric: needs the prior's score alone"
+
+    def __init__(self, scale: float | int = 1.0, unbiased: bool = True) -> None:
+        super().__init__()
+        if not (math.isfinite(scale) and scale > 0):
+            raise ConfigError(f"SteinDiscrepancy needs a finite scale above 0, got {scale!r}; 1 is usual")
+        self.scale = float(scale)
+        self.unbiased = unbiased
+
+    def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
+        n, d = z.shape
+        c2 = self.scale**2 * d
+        total: Tensor = _PairSum.apply(z, c2)
+        if self.unbiased:
+            return (total / (n * (n - 1))).to(z.dtype)
+        diagonal = z.double().square().sum() * c2**-0.5 + n * d * c2**-1.5
+        return ((total + diagonal) / n**2).to(z.dtype)
+
+    def check(self, prior: Prior) -> None:
+        if not prior.standard:
+            raise CapabilityError(
+                f"SteinDiscrepancy is built on the score of N(0, I) and cannot be compared with {prior!r}; use "
+                "StandardNormal, or MMD, Energy or Sliced(...), which take any prior"
+            )
+
+    def needs(self, prior: Prior) -> str:
+        return "closed form"
+
+
+class _PairSum(Function):
+    """Σ_{i≠j} u(z_i, z_j) in float64, its gradient made in the same pass over blocks.
+
+    With u a function of s = ⟨x, y⟩ and D: ∂/∂z_i = 2 Σ_{j≠i} (u_s z_j + 2 u_D (z_i − z_j)).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, c2: float) -> Tensor:
+        n, d = z.shape
+        norms = z.square().sum(1)
+        total = torch.zeros((), dtype=torch.float64, device=z.device)
+        gradient = torch.zeros_like(z)
+        for i in range(0, n, _BLOCK):
+            x = z[i : i + _BLOCK]
+            for j in range(0, n, _BLOCK):
+                y = z[j : j + _BLOCK]
+                s = x @ y.T
+                distance = (norms[i : i + _BLOCK, None] + norms[j : j + _BLOCK] - 2 * s).clamp_min(0.0)
+                w = 1 / (distance + c2)
+                f = w.sqrt()
+                value = f * (s + w * (d - distance - 3 * distance * w))
+                if i == j:
+                    value.fill_diagonal_(0.0)
+                total += value.sum(1).double().sum()
+                if not ctx.needs_input_grad[0]:
+                    continue
+                along = f * w * (-s / 2 - 1 + w * (-1.5 * (d - distance) - 3 + 7.5 * distance * w))
+                pull = f - 2 * along
+                if i == j:
+                    along.fill_diagonal_(0.0)
+                    pull.fill_diagonal_(0.0)
+                gradient[i : i + _BLOCK] += 2 * (pull @ y + 2 * along.sum(1, keepdim=True) * x)
+        ctx.save_for_backward(z, gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        z, gradient = ctx.saved_tensors
+        return first_order(grad.to(gradient.dtype) * gradient, z), None
