@@ -127,6 +127,7 @@ def test_tensorboard_files_hold_the_losses(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler warns of torch itself
 def test_compiled_networks_learn_the_same(tmp_path: Path) -> None:
     data = lt.load("digits")
     plain = trained("ae", data, tmp_path / "a", epochs=3)

@@ -170,7 +170,7 @@ class Training:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> str:
-        _, errors = self.process.communicate(timeout=120)
+        _, errors = self.process.communicate(timeout=480)
         return errors
 
 

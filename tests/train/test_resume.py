@@ -88,9 +88,9 @@ def start(path: Path) -> subprocess.Popen[str]:
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not path.exists() and process.poll() is None:
-        assert time.monotonic() < deadline, "no checkpoint within a minute"
+        assert time.monotonic() < deadline, "no checkpoint within four minutes"
         time.sleep(0.002)
 
 
@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path: Path, uninterrup
     wait_for(path / "last.ckpt" / "state.json", process)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
     _, state = load_checkpoint(path / "last.ckpt")
@@ -128,7 +128,7 @@ def test_kill_9_at_random_moments(tmp_path: Path, uninterrupted: Path) -> None:
         if process.poll() is None:
             process.kill()
             killed += 1
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
         load_checkpoint(path / "last.ckpt")  # readable whenever it was killed
         if killed >= 5 or (path / "model.safetensors").exists():
             break
