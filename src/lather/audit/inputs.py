@@ -9,7 +9,12 @@ from torch import Tensor
 from lather.errors import DataError, ShapeError
 from lather.priors.base import Prior
 
-__all__ = ["FEWEST", "check_latents", "shuffled"]
+__all__ = [
+    "FEWEST",
+    "affordable",
+    "check_latents",
+    "shuffled",
+]
 
 FEWEST = 20  #: samples; below, no test has power worth speaking of
 
@@ -54,3 +59,8 @@ def check_latents(z: Tensor, prior: Prior) -> Float[Tensor, "n d"]:
 def shuffled(n: int, generator: torch.Generator) -> Tensor:
     """A random order of n samples: test sets come sorted by class more often than not."""
     return torch.randperm(n, generator=generator)
+
+
+def affordable(d: int) -> int:
+    """How many prior draws of d dimensions stand in for the prior: 20 000, fewer above 3000 dimensions (0.5 GB)."""
+    return max(500, min(20_000, 2**26 // d))

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lather.audit.inputs import affordable
 from lather.priors.base import Prior
 
 __all__ = ["PlotData", "map_data", "picture_data", "radius_data"]
@@ -58,7 +59,7 @@ def map_data(
         arrays["map_labels"] = labels[:_POINTS].to(torch.int64).numpy()
         words["map_classes"] = [str(name) for name in label_names]
     if not prior.standard and d > 1:
-        draws = prior.sample(20_000, generator=generator).detach().cpu().double()
+        draws = prior.sample(affordable(prior.d), generator=generator).detach().cpu().double()
         arrays["map_prior"] = (draws @ basis).float().numpy()
     return words, arrays
 
@@ -71,6 +72,11 @@ def _plane(z: Tensor, labels: Tensor | None) -> tuple[Tensor, list[str]]:
         means = torch.stack([z[labels == c].mean(0) for c in classes])
         vectors = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[:2].T
         what = "direction {} in which classes differ most ({:.0%} of all variance)"
+    elif len(z) < z.shape[1]:  # the smaller of the two Gram matrices
+        vectors = torch.nn.functional.normalize(
+            centred.T @ torch.linalg.eigh(centred @ centred.T).eigenvectors[:, [-1, -2]], dim=0
+        )
+        what = "direction {} of largest variance ({:.0%} of all variance)"
     else:
         vectors = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, [-1, -2]]
         what = "direction {} of largest variance ({:.0%} of all variance)"
@@ -82,7 +88,9 @@ def radius_data(z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generato
     """‖z‖ of the latents, and the density of ‖z‖ under the prior on a grid of 200 radii."""
     norms = z.square().sum(1).sqrt()[:20_000].float().numpy()
     law = prior.squared_radius()
-    draws = prior.sample(20_000, generator=generator).detach().cpu().double().square().sum(1).sqrt().numpy()
+    draws = (
+        prior.sample(affordable(prior.d), generator=generator).detach().cpu().double().square().sum(1).sqrt().numpy()
+    )
     low, high = float(draws.min()), float(draws.max())
     if high - low < 1e-5 * high:
         return {"radius_fixed": high}, {"radius": norms}

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lather.audit.inputs import affordable
 from lather.audit.row import Row
 from lather.divergences.detection import DetectionSize
 from lather.divergences.hermite_null import P_FLOOR
@@ -43,7 +44,7 @@ def radius_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
     n, d = z.shape
     squared = z.square().sum(1)
     law = prior.squared_radius()
-    reference = prior.sample(20_000, generator=generator).detach().cpu().double().square().sum(1)
+    reference = prior.sample(affordable(prior.d), generator=generator).detach().cpu().double().square().sum(1)
     typical = float(reference.sqrt().std()), float(reference.mean().sqrt())
     ratio = float(squared.mean().sqrt()) / typical[1]
     details = {"ratio": ratio, "mean_square": float(squared.mean()), "prior_mean_square": float(reference.mean())}
