@@ -30,7 +30,7 @@ def mnist_like(folder: Path, ending: str = "") -> None:
     for name, n in (("train", 20), ("t10k", 8)):
         for kind, x in (("images-idx3", np.arange(n * 16).reshape(n, 4, 4) % 200), ("labels-idx1", np.arange(n) % 10)):
             data = idx_bytes(x)
-            (folder / f"{name}-{kind}-ubyte{ending}").write_bytes(gzip.compress(data) if ending else data)
+            (folder / f"{name}-{kind}-ubyte{ending}").write_bytes(gzip.compress(data, mtime=0) if ending else data)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
