@@ -66,8 +66,8 @@ class ModelOptions:
     """Objective, by name; `lather recipes` lists them."""
     latent: str = "8"
     """Latent dimensions: a number, or HxWxC for maps, such as 8x8x4."""
-    prior: str = "normal"
-    """What latents should follow; `lather priors` lists them."""
+    prior: str | None = None
+    """What latents should follow; `lather priors` lists them (default: the recipe's, mostly normal)."""
     nets: Literal["auto", "mlp", "conv", "residual"] = "auto"
     """Networks: auto takes conv for pictures and mlp for features and tiny pictures."""
     net: Annotated[list[str] | None, Parameter(negative="")] = None

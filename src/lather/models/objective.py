@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from lather.errors import ConfigError
 from lather.models.capabilities import Parts
+from lather.models.opponent import Opponent
 from lather.models.step import Step
 from lather.spec import Spec
 
@@ -34,6 +35,18 @@ class Term(Spec, nn.Module):
 
     def check(self, parts: Parts) -> None:
         """Raise :class:`~lather.errors.CapabilityError` where the term cannot work with these parts."""
+
+    def factor(self) -> Tensor | float:
+        """What the term multiplies its own weight with in the total: 1, or a multiplier that the term steers itself."""
+        return 1.0
+
+    def readings(self) -> dict[str, Tensor]:
+        """Further numbers of the last step to show and log, by short names: detached scalars."""
+        return {}
+
+    def opponent(self) -> Opponent | None:
+        """What the training loop must train against the model before each step, such as a critic; mostly nothing."""
+        return None
 
     def log(self) -> Term:
         """log of this term; it must be positive."""
@@ -80,7 +93,7 @@ class Objective(Spec, nn.Module):
     """A weighted sum of terms.
 
     Calling it on a step gives a dict: every term's own value, unweighted, under a name unique within the
-    objective, and the weighted total under ``"loss"``.
+    objective, the weighted total under ``"loss"``, and what terms report beside their value (``readings``).
 
     Args:
         terms: pairs (weight, term). Weights are finite and not negative: a negative one would reward what the
@@ -104,7 +117,7 @@ class Objective(Spec, nn.Module):
     @property
     def pairs(self) -> list[tuple[float, Term]]:
         """(weight, term) of every summand."""
-        return list(zip(self.weights, self.terms, strict=True))  # type: ignore[arg-type]
+        return list(zip(self.weights, self._each(), strict=True))
 
     @property
     def density(self) -> bool:
@@ -113,12 +126,26 @@ class Objective(Spec, nn.Module):
 
     def forward(self, step: Step) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {name: term(step) for name, term in zip(self.names, self.terms, strict=True)}
-        return {"loss": self.total(values), **values}
+        readings = {
+            f"{name}_{what}": value
+            for name, term in zip(self.names, self._each(), strict=True)
+            for what, value in term.readings().items()
+        }
+        return {"loss": self.total(values), **values, **readings}
 
     def total(self, values: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of ``values``, which holds every term under its name."""
-        summands = [weight * values[name] for weight, name in zip(self.weights, self.names, strict=True) if weight]
+        each = zip(self.weights, self.names, self._each(), strict=True)
+        summands = [weight * term.factor() * values[name] for weight, name, term in each if weight]
         return sum(summands[1:], summands[0]) if summands else next(iter(values.values())) * 0
+
+    def opponents(self) -> dict[str, Opponent]:
+        """What must be trained against the model, by the names of the terms that need it."""
+        found = {name: term.opponent() for name, term in zip(self.names, self._each(), strict=True)}
+        return {name: opponent for name, opponent in found.items() if opponent is not None}
+
+    def _each(self) -> list[Term]:
+        return list(self.terms)  # type: ignore[arg-type]
 
     def check(self, parts: Parts) -> None:
         """Raise :class:`~lather.errors.CapabilityError` where some term cannot work with these parts."""

@@ -13,7 +13,7 @@ from lather.errors import ConfigError
 from lather.models import Autoencoder, Bernoulli, Gaussian, Laplace, Likelihood, Point, Sphere, SquaredError
 from lather.models.nets import build_nets
 from lather.priors import Prior, make_prior
-from lather.train.recipes import find_recipe
+from lather.train.recipes import Design, Problem, find_recipe
 from lather.train.seeds import seed_for
 
 __all__ = ["LIKELIHOODS", "assemble"]
@@ -36,7 +36,7 @@ def assemble(
     *,
     nets: str = "auto",
     net_options: Mapping[str, Any] | None = None,
-    prior: str | Prior = "normal",
+    prior: str | Prior | None = None,
     likelihood: str | Likelihood | None = None,
     paper: bool = False,
     seed: int = 0,
@@ -50,7 +50,7 @@ def assemble(
         latent_shape: dimensions of the latent, d or (c, h, w).
         nets: ``"mlp"``, ``"conv"``, ``"residual"``, or ``"auto"``.
         net_options: options of the networks, such as ``{"width": 64}``.
-        prior: name of a prior, or one of your own.
+        prior: name of a prior, one of your own, or ``None`` for the recipe's, which mostly is N(0, I).
         likelihood: a name from :data:`LIKELIHOODS`, one of your own, or ``None`` for the recipe's: squared error, or
             where the loss is an ELBO Bernoulli for grey images and a Gaussian with optimal σ for everything else.
         paper: the paper's own weights instead of those that match.
@@ -64,8 +64,9 @@ def assemble(
     shape = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
     if not shape or any(size < 1 for size in shape):
         raise ConfigError(f"a latent needs at least one dimension, got {latent_shape}")
-    law = make_prior(prior, math.prod(shape)) if isinstance(prior, str) else prior
-    design = find_recipe(recipe).design(math.prod(data.shape), paper=paper, **dict(options or {}))
+    problem = Problem(math.prod(data.shape), math.prod(shape), len(data.train))
+    design = find_recipe(recipe).design(problem, paper=paper, **dict(options or {}))
+    law = _prior(prior, problem.d, data, design)
     posterior = design.posterior
     if not law.euclidean and isinstance(posterior, Point):
         posterior = Sphere()
@@ -82,6 +83,14 @@ def assemble(
         likelihood=chosen,
         latent_shape=shape,
     )
+
+
+def _prior(asked: str | Prior | None, d: int, data: Dataset, design: Design) -> Prior:
+    if isinstance(asked, Prior):
+        return asked
+    if asked is None and design.prior is not None:
+        return design.prior(d, data)
+    return make_prior(asked or "normal", d)
 
 
 def _likelihood(asked: str | Likelihood | None, data: Dataset, of_recipe: Likelihood | None) -> Likelihood:

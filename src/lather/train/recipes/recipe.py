@@ -1,0 +1,106 @@
+"""What a recipe is, and the table of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lather.data import Dataset
+from lather.errors import ConfigError
+from lather.models import Likelihood, Objective, Posterior, Term
+from lather.priors import Prior
+
+__all__ = ["RECIPES", "Design", "Problem", "Recipe", "find_recipe", "recipe"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a recipe may know of the task when it chooses weights."""
+
+    numbers: int  #: values in one sample, such as 784
+    d: int = 8  #: latent dimensions
+    samples: int = 60_000  #: training samples
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a recipe decides."""
+
+    objective: Objective | Term
+    posterior: Posterior
+    likelihood: Likelihood | None = None  #: None: a density that suits the data (ELBO recipes)
+    #: makes the recipe's own prior from (d, data); None: N(0, I), or what the user asks for
+    prior: Callable[[int, Dataset], Prior] | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named objective with the paper it comes from."""
+
+    name: str
+    citation: str
+    summary: str
+    build: Callable[..., Design]
+    paper: Literal[
+        "other", "same", "none"
+    ]  #: the paper's weights: other than the defaults, the same, or there are none
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword options beside ``paper``, with their defaults (``None``: depends on the data)."""
+        parameters = inspect.signature(self.build).parameters
+        return {name: p.default for name, p in parameters.items() if name not in ("p", "paper")}
+
+    def design(self, problem: Problem | int, *, paper: bool = False, **options: Any) -> Design:
+        """The parts, for samples of ``problem.numbers`` values.
+
+        Args:
+            problem: what is known of the task, or just the number of values in one sample, such as 784.
+            paper: take the weights of the paper.
+            **options: those of :attr:`options`.
+
+        Raises:
+            ConfigError: an option that the recipe does not have, or a value out of range.
+        """
+        unknown = sorted(set(options) - set(self.options))
+        if unknown:
+            has = ", ".join(f"{k}={v}" for k, v in self.options.items()) or "none"
+            raise ConfigError(f"recipe {self.name!r} has no option {', '.join(unknown)}; its options: {has}")
+        weight = options.get("weight")
+        if weight is not None and not weight >= 0:
+            raise ConfigError(
+                f"weight={weight} of recipe {self.name!r} is negative: it would reward latents for missing the prior; "
+                "use a weight of 0 or more"
+            )
+        if paper and self.paper == "none":
+            raise ConfigError(
+                f"recipe {self.name!r} has no weights from a paper on autoencoders; leave out paper (--paper), or set "
+                "weight"
+            )
+        problem = Problem(problem) if isinstance(problem, int) else problem
+        return self.build(problem, **({"paper": paper} if self.paper == "other" else {}), **options)
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def recipe(
+    name: str, citation: str, paper: Literal["other", "same", "none"] = "same"
+) -> Callable[[Callable[..., Design]], Callable[..., Design]]:
+    """Register ``build(p, *, ...)``: its docstring's first line is the summary, ``weight`` the regulariser's weight."""
+
+    def register(build: Callable[..., Design]) -> Callable[..., Design]:
+        summary = (build.__doc__ or "").strip().splitlines()[0]
+        RECIPES[name] = Recipe(name, citation, summary, build, paper)
+        return build
+
+    return register
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe called ``name``; :class:`ConfigError` lists the names for an unknown one."""
+    if name not in RECIPES:
+        raise ConfigError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
+    return RECIPES[name]
