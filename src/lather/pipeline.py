@@ -12,6 +12,7 @@ from torch import Tensor
 from lather.audit import Features, Report, measure_run
 from lather.data import Dataset, load
 from lather.errors import RunError
+from lather.holding import held_rows
 from lather.models import Autoencoder
 from lather.models.kl import PosteriorKL
 from lather.models.reconstruction import Reconstruction
@@ -84,6 +85,7 @@ def measure(
         elbo_is_likelihood=model.likelihood.scores(x),
         features=features,
         context=_context(run, data),
+        further=held_rows(run, z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed)).to(z.device)]),
         seed=seed,
     )
     if run.path is not None:

@@ -40,6 +40,7 @@ def measure_run(
     elbo_is_likelihood: bool = True,
     features: Features | None = None,
     context: Mapping[str, Any] | None = None,
+    further: Sequence[Row] = (),
     seed: int = 0,
 ) -> Report:
     """Compare held-out latents with the prior, and what is decoded from each with held-out data.
@@ -64,6 +65,7 @@ def measure_run(
             binary, which is then reported under its own name.
         features: images → (n, f), what image sets are compared by; see :mod:`lather.audit.features`.
         context: JSON-ready facts to keep in the report (data, recipe, epochs …).
+        further: rows to append, judged already.
         seed: source of every random choice.
 
     Raises:
@@ -99,7 +101,7 @@ def measure_run(
     for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, data, codes, prior, own)):
         plots |= more_plots
         arrays |= more_arrays
-    judged = judge(rows)
+    judged = [*judge(rows), *further]
     return Report(
         n, z.shape[1], repr(prior), seed, {row.key: row for row in judged}, dict(context or {}), plots, arrays
     )

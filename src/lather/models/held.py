@@ -30,7 +30,7 @@ class Held(Term):
     latents that this divergence cannot tell from the prior at all. A :class:`~lather.models.multiplier.Multiplier`
     raises and lowers the weight to hold the level, by what training batches show and, after each validation, what
     held-out ones show beyond that. Where the level is out of reach the weight stops where raising it no longer
-    helps, and :meth:`verdict` says so.
+    helps; the report says so, in words.
 
     The term's value is the divergence itself; the weight and z are its readings.
 
@@ -108,6 +108,9 @@ class Held(Term):
             mean, deviation = self._null(step.prior, n)[0], self._null(step.prior, self._batch or n)[1]
             self._latest = (value.detach().double() - mean) / deviation
         return value
+
+    def held(self) -> Held | None:
+        return self
 
     def factor(self) -> Tensor | float:
         return self.multiplier.weight

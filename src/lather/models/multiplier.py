@@ -32,6 +32,9 @@ class _State:
     before: float = math.inf  #: mean excess in the doubling before
     ceiling: float = math.inf  #: of λ, where a doubling was undone
     waiting: float = 0.0  #: blocks until the ceiling is lifted
+    tried: float = 0.0  #: the λ of the doubling last undone; 0 if none was
+    tried_from: float = 0.0  #: mean excess before it
+    tried_to: float = 0.0  #: mean excess after it
     shift: float = 0.0  #: by how much held-out data exceed the batches trained on
 
 
@@ -84,6 +87,16 @@ class Multiplier(nn.Module):
         """Whether λ is held down because raising it did not lower ḡ."""
         return math.isfinite(self._now.ceiling)
 
+    @property
+    def shift(self) -> float:
+        """By how much held-out data exceed ḡ."""
+        return self._now.shift
+
+    @property
+    def tried(self) -> tuple[float, float, float]:
+        """The largest λ that was given up, and the excess before and after that last doubling; zeros if none was."""
+        return self._now.tried, self._now.tried_from, self._now.tried_to
+
     def start(self, weight: float) -> None:
         """Set λ before the first step."""
         self._now.weight = self._now.anchor = weight
@@ -127,6 +140,7 @@ class Multiplier(nn.Module):
         elif s.weight >= 2 * s.anchor:
             now = s.total / s.count + s.shift
             if self.target < now and now > _LEFT * s.before:
+                s.tried, s.tried_from, s.tried_to = s.weight, s.before, now
                 s.ceiling, s.waiting, s.weight = s.anchor, _PATIENCE, s.anchor
             self._begin_doubling(now)
         elif s.weight < s.anchor:

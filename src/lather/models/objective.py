@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
@@ -20,6 +20,9 @@ from lather.models.capabilities import Parts
 from lather.models.opponent import Opponent
 from lather.models.step import Step
 from lather.spec import Spec
+
+if TYPE_CHECKING:
+    from lather.models.held import Held
 
 __all__ = ["LogTerm", "Objective", "Term"]
 
@@ -54,6 +57,10 @@ class Term(Spec, nn.Module):
     def to_detection_size(self, n: int, *, start: float | None = None) -> Term:
         """The term held at a detection size instead of weighed; only :class:`~lather.models.match.Match` can be."""
         return self
+
+    def held(self) -> Held | None:
+        """The term itself where it holds a divergence at a level; mostly nothing."""
+        return None
 
     def opponent(self) -> Opponent | None:
         """What the training loop must train against the model before each step, such as a critic; mostly nothing."""
@@ -154,6 +161,11 @@ class Objective(Spec, nn.Module):
         """What must be trained against the model, by the names of the terms that need it."""
         found = {name: term.opponent() for name, term in zip(self.names, self._each(), strict=True)}
         return {name: opponent for name, opponent in found.items() if opponent is not None}
+
+    def held(self) -> dict[str, Held]:
+        """The terms that hold a divergence at a level, by name."""
+        found = {name: term.held() for name, term in zip(self.names, self._each(), strict=True)}
+        return {name: held for name, held in found.items() if held is not None}
 
     def heed(self, validation: Mapping[str, float]) -> None:
         """Show every term what its ``readings`` were on held-out data: means of all that :meth:`forward` returns."""
