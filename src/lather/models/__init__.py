@@ -1,20 +1,27 @@
 """Models: networks, posteriors, likelihoods, and the objective algebra that ties them together."""
 
+from lather.models.adversarial import Adversarial, DataCritic
 from lather.models.autoencoder import Autoencoder
 from lather.models.capabilities import Parts
+from lather.models.critics import ConvCritic, Critic, MLPCritic
 from lather.models.description import describe, rebuild
 from lather.models.kl import PosteriorKL
 from lather.models.likelihoods import Bernoulli, Gaussian, Laplace, Likelihood, SquaredError
 from lather.models.match import Match
 from lather.models.objective import LogTerm, Objective, Term
+from lather.models.opponent import Opponent
 from lather.models.penalties import DecoderPenalty, LatentNorm
 from lather.models.posteriors import DiagonalGaussian, FixedNoise, FullCovariance, Point, Posterior, Sphere
 from lather.models.reconstruction import Reconstruction
 from lather.models.step import Step
 
 __all__ = [
+    "Adversarial",
     "Autoencoder",
     "Bernoulli",
+    "ConvCritic",
+    "Critic",
+    "DataCritic",
     "DecoderPenalty",
     "DiagonalGaussian",
     "FixedNoise",
@@ -24,8 +31,10 @@ __all__ = [
     "LatentNorm",
     "Likelihood",
     "LogTerm",
+    "MLPCritic",
     "Match",
     "Objective",
+    "Opponent",
     "Parts",
     "Point",
     "Posterior",
