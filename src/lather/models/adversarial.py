@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lather.errors import ConfigError, ShapeError
 from lather.models.capabilities import Parts
 from lather.models.critics import Critic
-from lather.models.games import GAMES, Kind, gradient_penalty, slope_penalty
+from lather.models.games import Kind, find_game, gradient_penalty, slope_penalty
 from lather.models.objective import Term
 from lather.models.opponent import Opponent
 from lather.models.step import Step
@@ -34,14 +34,7 @@ class _Contest(Term):
         penalty: float | None,
     ) -> None:
         super().__init__()
-        if not isinstance(critic, nn.Module):
-            raise ConfigError(
-                f"{type(self).__name__} takes a critic, a module that returns one score for each row, got {critic!r}; "
-                "use MLPCritic((d,)) for latents and ConvCritic((C, H, W)) for images"
-            )
-        if kind not in GAMES:
-            raise ConfigError(f"{type(self).__name__} knows the kinds {', '.join(GAMES)}, got {kind!r}")
-        self.critic, self.kind, self.game = critic.requires_grad_(False), kind, GAMES[kind]
+        self.critic, self.kind, self.game = critic.requires_grad_(False), kind, find_game(kind)
         self.rounds = self.game.rounds if rounds is None else rounds
         self.lr = self.game.lr if lr is None else lr
         self.betas = self.game.betas if betas is None else (betas[0], betas[1])
@@ -68,9 +61,8 @@ class _Contest(Term):
         with torch.no_grad():
             real = self._scores(self.real(step))
         if self.game.threshold is not None:
-            right = torch.cat([real > self.game.threshold, made.detach() < self.game.threshold])
-            weights = torch.cat([torch.full_like(real, 0.5 / len(real)), torch.full_like(made, 0.5 / len(made))])
-            self._readings = {"accuracy": (right * weights).sum().detach()}
+            right = ((real > self.game.threshold).float().mean(), (made < self.game.threshold).float().mean())
+            self._readings = {"accuracy": 0.5 * right[0] + 0.5 * right[1]}
         return self.game.model(real, made)
 
     def readings(self) -> dict[str, Tensor]:

@@ -10,10 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-__all__ = ["GAMES", "Game", "Kind", "gradient_penalty", "slope_penalty"]
+from lather.errors import ConfigError
+
+__all__ = ["GAMES", "Game", "Kind", "find_game", "gradient_penalty", "slope_penalty"]
 
 Kind = Literal["gan", "least-squares", "wgan-gp"]
-Scores = Float[Tensor, " n"]
+Real = Float[Tensor, " n"]
+Made = Float[Tensor, " m"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,11 @@ class Game:
     betas: ClassVar[tuple[float, float]] = (0.5, 0.999)  #: usual decay rates of its Adam
     penalty: ClassVar[float] = 0.0  #: usual weight of the gradient penalty
 
-    def critic(self, real: Scores, made: Scores) -> Tensor:
+    def critic(self, real: Real, made: Made) -> Tensor:
         """What the critic minimises."""
         raise NotImplementedError
 
-    def model(self, real: Scores, made: Scores) -> Tensor:
+    def model(self, real: Real, made: Made) -> Tensor:
         """What the model minimises; ``real`` is a constant here."""
         raise NotImplementedError
 
@@ -43,10 +46,10 @@ class Logistic(Game):
 
     threshold: ClassVar[float | None] = 0.0
 
-    def critic(self, real: Scores, made: Scores) -> Tensor:
+    def critic(self, real: Real, made: Made) -> Tensor:
         return softplus(-real).mean() + softplus(made).mean()
 
-    def model(self, real: Scores, made: Scores) -> Tensor:
+    def model(self, real: Real, made: Made) -> Tensor:
         return softplus(-made).mean()
 
 
@@ -55,10 +58,10 @@ class LeastSquares(Game):
 
     threshold: ClassVar[float | None] = 0.5
 
-    def critic(self, real: Scores, made: Scores) -> Tensor:
+    def critic(self, real: Real, made: Made) -> Tensor:
         return 0.5 * (real - 1).square().mean() + 0.5 * made.square().mean()
 
-    def model(self, real: Scores, made: Scores) -> Tensor:
+    def model(self, real: Real, made: Made) -> Tensor:
         return 0.5 * (made - 1).square().mean()
 
 
@@ -70,14 +73,21 @@ class Wasserstein(Game):
     betas: ClassVar[tuple[float, float]] = (0.0, 0.9)
     penalty: ClassVar[float] = 10.0
 
-    def critic(self, real: Scores, made: Scores) -> Tensor:
+    def critic(self, real: Real, made: Made) -> Tensor:
         return made.mean() - real.mean()
 
-    def model(self, real: Scores, made: Scores) -> Tensor:
+    def model(self, real: Real, made: Made) -> Tensor:
         return real.mean() - made.mean()
 
 
 GAMES: dict[str, Game] = {"gan": Logistic(), "least-squares": LeastSquares(), "wgan-gp": Wasserstein()}
+
+
+def find_game(kind: str) -> Game:
+    """The game called ``kind``; :class:`ConfigError` lists the names for an unknown one."""
+    if kind not in GAMES:
+        raise ConfigError(f"critics play the games {', '.join(GAMES)}; got kind={kind!r}")
+    return GAMES[kind]
 
 
 def slope_penalty(
