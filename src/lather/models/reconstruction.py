@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lather.absent import Absent
-from lather.errors import ConfigError, ShapeError
+from lather.errors import ShapeError
 from lather.models.critics import Critic
 from lather.models.objective import Term
 from lather.models.step import Step
@@ -48,11 +48,6 @@ class Reconstruction(Term):
 
     def __init__(self, in_features_of: nn.Module | Features | None = None) -> None:
         super().__init__()
-        if in_features_of is not None and not callable(in_features_of):
-            raise ConfigError(
-                f"Reconstruction(in_features_of=) takes a module or function from samples to features, got "
-                f"{in_features_of!r}"
-            )
         self.features: Any = None
         if isinstance(in_features_of, (Spec, Absent)):
             self.features = in_features_of.requires_grad_(False)
@@ -65,7 +60,7 @@ class Reconstruction(Term):
         with torch.no_grad():
             real = self._of(step.x)
         made = self._of(step.y.mean.to(step.x))
-        if [f.shape for f in real] != [f.shape for f in made] or any(len(f) != len(step.x) for f in real):
+        if [f.shape for f in real] != [f.shape for f in made] or any(f.shape[:1] != step.x.shape[:1] for f in real):
             raise ShapeError(
                 "features for a reconstruction keep the batch axis and have one shape; for samples of shape "
                 f"{tuple(step.x.shape)} they were {[tuple(f.shape) for f in real]}"
