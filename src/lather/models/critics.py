@@ -69,7 +69,7 @@ class MLPCritic(Critic):
 
     summary: ClassVar[str] = "multi-layer perceptron, for latents and features"
 
-    def __init__(self, reads: Sequence[int], *, hidden: Sequence[int] = (512, 512, 512, 512)) -> None:
+    def __init__(self, reads: Sequence[int], *, hidden: Sequence[int] = (256, 256)) -> None:
         super().__init__(reads)
         if any(width < 1 for width in hidden):
             raise ConfigError(f"hidden layers need a width of at least 1, got {tuple(hidden)}")
@@ -129,4 +129,4 @@ class ConvCritic(Critic):
 def critic_for(shape: Sequence[int]) -> Critic:
     """A critic for samples of ``shape``: convolutional for images, else a perceptron."""
     image = len(shape) == 3 and min(shape[1:]) >= 4
-    return ConvCritic(shape) if image else MLPCritic(shape, hidden=(512, 512))
+    return ConvCritic(shape) if image else MLPCritic(shape)

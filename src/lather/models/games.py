@@ -27,10 +27,10 @@ class Game:
     """
 
     threshold: ClassVar[float | None] = None  #: a score above it says "real"; None where no score does
-    rounds: ClassVar[int] = 1  #: usual steps of the critic for one of the model
-    lr: ClassVar[float] = 5e-4  #: usual learning rate of the critic
+    rounds: ClassVar[int] = 2  #: usual steps of the critic for one of the model
+    lr: ClassVar[float] = 3e-3  #: usual learning rate of the critic
     betas: ClassVar[tuple[float, float]] = (0.5, 0.999)  #: usual decay rates of its Adam
-    penalty: ClassVar[float] = 0.0  #: usual weight of the gradient penalty
+    penalty: ClassVar[float] = 1.0  #: usual weight of the gradient penalty
 
     def critic(self, real: Real, made: Made) -> Tensor:
         """What the critic minimises."""

@@ -31,7 +31,13 @@ def _wae_gan(
     """Wasserstein autoencoder: a critic tells the batch's latents from the prior, kind is its game."""
     if paper:  # squared error × 0.05, λ = 10 on MNIST, four hidden layers of 512, Adam(5e-4, β₁ = 0.5)
         lam = 10.0 if weight is None else weight
-        critic = Adversarial(MLPCritic((p.d,)), kind, rounds=rounds, lr=lr, penalty=penalty)
+        critic = Adversarial(
+            MLPCritic((p.d,), hidden=(512, 512, 512, 512)),
+            kind,
+            rounds=1 if rounds is None else rounds,
+            lr=5e-4 if lr is None else lr,
+            penalty=0.0 if penalty is None else penalty,
+        )
         return Design(0.05 * Reconstruction() + lam * critic, Point(), SquaredError())
     lam = weight if weight is not None else 0.25 * p.numbers
     critic = Adversarial(MLPCritic((p.d,)), kind, rounds=rounds, lr=lr, penalty=penalty)
@@ -50,7 +56,7 @@ def _aae(
 ) -> Design:
     """Adversarial autoencoder: Gaussian posteriors without a KL, their draws matched by a critic."""
     lam = weight if weight is not None else 0.25 * p.numbers
-    critic = Adversarial(MLPCritic((p.d,), hidden=(1000, 1000)), kind, rounds=rounds, lr=lr, penalty=penalty)
+    critic = Adversarial(MLPCritic((p.d,)), kind, rounds=rounds, lr=lr, penalty=penalty)
     return Design(Reconstruction() + lam * critic, DiagonalGaussian())
 
 
