@@ -16,10 +16,11 @@ import lather
 SOURCE = Path(lather.__file__).parent
 
 #: what each package may import; the foundation may be imported by all
-FOUNDATION = {"errors", "spec", "files", "__init__"}
+FOUNDATION = {"absent", "errors", "spec", "files", "__init__"}
 ALLOWED = {
     "errors": set(),
-    "spec": {"errors"},
+    "absent": {"errors"},
+    "spec": {"errors", "absent"},
     "files": {"errors"},
     "priors": set(),
     "data": set(),

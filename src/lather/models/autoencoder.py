@@ -158,7 +158,7 @@ class Autoencoder(nn.Module):
             decode=self.decode,
             decoder=self.decoder,
             generator=generator,
-            noise=noise,
+            noise=noise if noise is not None else generator,
             t=t,
             gather=gather,
         )

@@ -103,6 +103,12 @@ class LogTerm(Term):
     def check(self, parts: Parts) -> None:
         self.term.check(parts)
 
+    def readings(self) -> dict[str, Tensor]:
+        return self.term.readings()
+
+    def opponent(self) -> Opponent | None:
+        return self.term.opponent()
+
     def __repr__(self) -> str:
         return f"{self.term!r}.log()"
 

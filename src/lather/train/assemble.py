@@ -79,8 +79,10 @@ def assemble(
     shape = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
     if not shape or any(size < 1 for size in shape):
         raise ConfigError(f"a latent needs at least one dimension, got {latent_shape}")
-    problem = Problem(math.prod(data.shape), math.prod(shape), len(data.train))
-    design = find_recipe(recipe).design(problem, paper=paper, **dict(options or {}))
+    problem = Problem(math.prod(data.shape), math.prod(shape), len(data.train), tuple(data.shape))
+    with torch.random.fork_rng(devices=[]):  # critics start at random
+        torch.manual_seed(seed_for(seed, 1))
+        design = find_recipe(recipe).design(problem, paper=paper, **dict(options or {}))
     law = _prior(prior, problem.d, data, design)
     posterior = design.posterior
     if not law.euclidean and isinstance(posterior, Point):

@@ -22,6 +22,7 @@ from lather.train.checkpoint import load_checkpoint, save_tensors
 from lather.train.claim import claimed
 from lather.train.loop import Epoch, train
 from lather.train.metrics import MetricsLog
+from lather.train.opponents import Opponents
 from lather.train.run import CONFIG_SCHEMA, Run
 from lather.train.settings import Settings
 from lather.train.state import TrainingState
@@ -99,7 +100,7 @@ def fit(
         )
         module, optimizer = fabric.setup(model, optimizer)
         _check_shapes(model, dataset, fabric.device, settings)
-        state = TrainingState(model, optimizer, _average(model, settings))
+        state = TrainingState(model, optimizer, Opponents(model), _average(model, settings))
         if resume and folder is not None and (folder / "last.ckpt" / "state.json").exists():
             state.restore(*load_checkpoint(folder / "last.ckpt"))
             fabric.barrier()  # before the first process replaces what others still read

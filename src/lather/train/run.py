@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,20 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def open_run(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Module | None = None) -> Run:
+def open_run(
+    path: str | Path,
+    *,
+    encoder: nn.Module | None = None,
+    decoder: nn.Module | None = None,
+    custom: Mapping[str, Any] | None = None,
+) -> Run:
     """Load a finished run. Nothing that is loaded is executed: weights are safetensors, the rest is JSON.
 
     Args:
         path: the run directory.
         encoder: the network, if the model was trained with one of your own; its weights are loaded into it.
         decoder: likewise.
+        custom: your own parts of the objective, by the names in ``config.json``; see :func:`lather.rebuild`.
 
     Raises:
         RunError: not a run, not finished, damaged, or from another version.
@@ -75,7 +83,7 @@ def open_run(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.
         if (path / "last.ckpt").is_dir():
             raise RunError(f"{path} is not finished; go on with: lather train --resume {path}")
         raise RunError(f"{path} holds no trained weights (model.safetensors is missing)")
-    model = rebuild(config["model"], encoder=encoder, decoder=decoder)
+    model = rebuild(config["model"], encoder=encoder, decoder=decoder, custom=custom)
     try:
         model.load_state_dict(load_tensors(weights))
     except RuntimeError as error:

@@ -22,6 +22,7 @@ class Problem:
     numbers: int  #: values in one sample, such as 784
     d: int = 8  #: latent dimensions
     samples: int = 60_000  #: training samples
+    shape: tuple[int, ...] | None = None  #: of one sample, such as (1, 28, 28), where it is known
 
 
 @dataclass(frozen=True)
