@@ -88,6 +88,7 @@ from lather.models import (
     rebuild,
 )
 from lather.priors import (
+    LEARNED_PRIORS,
     PRIORS,
     AggregatePosterior,
     BallRadius,
@@ -107,6 +108,7 @@ from lather.priors import (
     UniformCube,
     UniformSphere,
     VampPrior,
+    make_learned_prior,
     make_prior,
 )
 
@@ -120,6 +122,12 @@ if TYPE_CHECKING:
     )
     from lather.pipeline import (
         measure,
+    )
+    from lather.samplers import (
+        SAMPLERS,
+        SecondStage,
+        fit_mixture,
+        fit_second_stage,
     )
     from lather.train import (
         Run,
@@ -138,9 +146,13 @@ _LATE = {
     "Dataset": "lather.data",
     "Report": "lather.audit",
     "Run": "lather.train",
+    "SAMPLERS": "lather.samplers",
+    "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
     "fit": "lather.train",
+    "fit_mixture": "lather.samplers",
+    "fit_second_stage": "lather.samplers",
     "load": "lather.data",
     "measure": "lather.pipeline",
     "open_run": "lather.train",
@@ -148,8 +160,10 @@ _LATE = {
 
 __all__ = [
     "DIVERGENCES",
+    "LEARNED_PRIORS",
     "MMD",
     "PRIORS",
+    "SAMPLERS",
     "AggregatePosterior",
     "AndersonDarling",
     "Autoencoder",
@@ -210,6 +224,7 @@ __all__ = [
     "Report",
     "Run",
     "RunError",
+    "SecondStage",
     "Settings",
     "ShapeError",
     "Sinkhorn",
@@ -235,8 +250,11 @@ __all__ = [
     "assemble",
     "describe",
     "fit",
+    "fit_mixture",
+    "fit_second_stage",
     "load",
     "make_divergence",
+    "make_learned_prior",
     "make_prior",
     "measure",
     "open_run",

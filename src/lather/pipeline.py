@@ -84,6 +84,7 @@ def measure(
         elbo_is_likelihood=model.likelihood.scores(x),
         features=features,
         context=_context(run, data),
+        sampler=run.sampler,
         seed=seed,
     )
     if run.path is not None:

@@ -33,6 +33,7 @@ def describe(model: Autoencoder) -> dict[str, Any]:
         "likelihood": model.likelihood.spec(),
         "objective": model.objective.spec(),
         "algebra": repr(model.objective),
+        "sampler": model.sampler,
     }
 
 
@@ -56,6 +57,7 @@ def rebuild(data: Any, *, encoder: nn.Module | None = None, decoder: nn.Module |
             posterior=build(data["posterior"], Posterior),
             likelihood=build(data["likelihood"], Likelihood),
             objective=build(data["objective"], Objective),
+            sampler=data.get("sampler"),
         )
     except (KeyError, TypeError) as error:
         raise ConfigError(f"this is no description of an autoencoder: {error!r}") from error
