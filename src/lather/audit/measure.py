@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lather.audit.energy import energy_row
+from lather.audit.energy import energy_row, sampler_row
 from lather.audit.features import Features
 from lather.audit.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
 from lather.audit.gap import CHUNK, decoded, sampling_gap
@@ -95,9 +95,7 @@ def measure_run(
     rows = [*ladder_rows(z, prior), radius_row(z, prior, generator=own), energy_row(z, prior, generator=own)]
 
     if sampler is not None:  # the latents need not follow the prior, so a remedy for that would mislead
-        against = energy_row(z, sampler, generator=own)
-        title = f"against the fitted {type(sampler).__name__}"
-        rows = [*(replace(row, remedy="") for row in rows), replace(against, key="energy_sampler", title=title)]
+        rows = [*(replace(row, remedy="") for row in rows), sampler_row(z, sampler, generator=own)]
 
     few = order[:MOST_IMAGES]
     draws = latents.detach()[few.to(latents.device)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lather.divergences import (
     MMD,
     CramerWold,
@@ -94,7 +96,8 @@ def _stein_ae(p: Problem, *, weight: float | None = None) -> Design:
 
 
 @recipe("sinkhorn-ae", "Patrini et al. 2019, arXiv:1810.01118", paper="none")
-def _sinkhorn_ae(p: Problem, *, weight: float | None = None, blur: float = 0.5) -> Design:
-    """Sinkhorn autoencoder: entropic optimal transport between batch and prior draws; needs geomloss."""
+def _sinkhorn_ae(p: Problem, *, weight: float | None = None, blur: float | None = None) -> Design:
+    """Sinkhorn autoencoder: entropic optimal transport between batch and prior draws, the blur ½√d."""
     lam = weight if weight is not None else 1.0 * p.numbers
-    return Design(Reconstruction() + lam * Match(Sinkhorn(blur=blur)), Point(), SquaredError())
+    divergence = Sinkhorn(blur=0.5 * math.sqrt(p.d) if blur is None else blur)
+    return Design(Reconstruction() + lam * Match(divergence), Point(), SquaredError())
