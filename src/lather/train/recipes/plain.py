@@ -44,7 +44,7 @@ def _rae_gp(p: Problem, *, paper: bool, weight: float | None = None, decoder: fl
 
 
 @recipe("rae-sn", _RAE)
-def _rae_sn(p: Problem, *, weight: float | None = None, norm: float = 3.0) -> Design:
+def _rae_sn(p: Problem, *, weight: float | None = None, norm: float = 4.0) -> Design:
     """RAE whose decoder layers have a fixed spectral norm; sampled from a fitted mixture."""
     # norm 1 in the paper, where batch normalisation gives the scale back; these networks have none
     a = weight if weight is not None else 1e-4 * p.numbers
