@@ -91,7 +91,7 @@ def fit_second_stage(
     z: Float[Tensor, "n d"],
     *,
     hidden: Sequence[int] = (128, 128),
-    steps: int = 3000,
+    steps: int | None = None,
     batch: int = 256,
     lr: float = 3e-3,
     seed: int = 0,
@@ -106,7 +106,7 @@ def fit_second_stage(
     Args:
         z: latents of training data (draws from their posteriors), (n, d), n ≥ 20.
         hidden: widths of the hidden layers of its encoder and decoder.
-        steps: of training.
+        steps: of training; ``None`` for 40 passes over the latents, but at least 300 and at most 3000.
         batch: latents a step.
         lr: peak learning rate.
         seed: of weights, batches and noise.
@@ -118,8 +118,9 @@ def fit_second_stage(
         ConfigError: settings out of range.
         ShapeError, DataError: latents that nothing can be fitted to.
     """
-    if steps < 1 or batch < 1 or not lr > 0:
+    if (steps is not None and steps < 1) or batch < 1 or not lr > 0:
         raise ConfigError(f"a second stage needs steps, batch ≥ 1 and lr > 0, got {steps}, {batch} and {lr}")
+    steps = min(max(40 * len(z) // batch, 300), 3000) if steps is None else steps
     data = standardised(z, least=20, who="a second stage")
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(data.values), generator=generator)
