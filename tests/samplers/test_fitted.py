@@ -71,8 +71,9 @@ def test_dtype_follows_the_latents_and_seeds_decide() -> None:
     for fit in (fit_mixture, lambda z, seed=0: fit_second_stage(z, steps=30, seed=seed)):
         first, again, other = fit(z), fit(z), fit(z, seed=1)
         assert first.sample(5, generator=seeded()).dtype == torch.float64
-        assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values()))
-        assert any(not torch.equal(a, b) for a, b in zip(first.state_dict().values(), other.state_dict().values()))
+        tensors, same, others = (list(prior.state_dict().values()) for prior in (first, again, other))
+        assert all(map(torch.equal, tensors, same))
+        assert not all(map(torch.equal, tensors, others))
         assert not any(p.requires_grad for p in first.parameters())
 
 
