@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"real data not found: set LATHER_DATA to the folder that holds mnist/ and cifar10/ (tried {root})")
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Simulated null distributions go to a folder of the session, not to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATHER_CACHE", str(tmp_path_factory.mktemp("lather-cache")))
+        yield
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from lather.divergences.kernels import KernelMixture, LaplacianKernel, RationalQ
 from lather.divergences.mardia import Mardia
 from lather.divergences.max_sliced import MaxSliced
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
+from lather.divergences.null import NullDistribution
 from lather.divergences.radius_cdf import RadiusCDF
 from lather.divergences.registry import DIVERGENCES, make_divergence
 from lather.divergences.sinkhorn import Sinkhorn
@@ -51,6 +52,7 @@ __all__ = [
     "Log",
     "Mardia",
     "MaxSliced",
+    "NullDistribution",
     "RadiusCDF",
     "RationalQuadraticKernel",
     "Sinkhorn",

@@ -46,6 +46,17 @@ class DivergenceSum(Divergence):
         answers = {part.needs(prior) for part in self._each()}
         return "prior samples" if "prior samples" in answers else "closed form"
 
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        moments = [part.null_moments(prior, n) for part in self._each()]
+        if len(moments) == 1:
+            return moments[0]
+        means = [mean for mean, _ in moments if mean is not None]
+        return (sum(means) if len(means) == len(moments) else None), None  # the parts are correlated
+
+    @property
+    def null_rate(self) -> float:
+        return min(part.null_rate for part in self._each())
+
     def biased(self) -> Divergence:
         return DivergenceSum(*(part.biased() for part in self._each()))
 
@@ -97,6 +108,14 @@ class Weighted(Divergence):
     def needs(self, prior: Prior) -> str:
         return self.divergence.needs(prior)
 
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        mean, std = self.divergence.null_moments(prior, n)
+        return (None if mean is None else self.weight * mean), (None if std is None else self.weight * std)
+
+    @property
+    def null_rate(self) -> float:
+        return self.divergence.null_rate
+
     def biased(self) -> Divergence:
         return Weighted(self.weight, self.divergence.biased())
 
@@ -140,6 +159,10 @@ class Log(Divergence):
 
     def needs(self, prior: Prior) -> str:
         return self.divergence.needs(prior)
+
+    @property
+    def null_rate(self) -> float:
+        return 0.0
 
     def biased(self) -> Divergence:
         raise ConfigError(f"{self!r} may have either sign, so it has no non-negative form and no logarithm")

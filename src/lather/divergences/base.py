@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from lather.errors import ConfigError, ShapeError
 from lather.priors.base import Prior
 from lather.spec import Spec
+
+if TYPE_CHECKING:
+    from lather.divergences.null import NullDistribution
 
 __all__ = ["Divergence"]
 
@@ -84,6 +87,61 @@ class Divergence(Spec, nn.Module):
         from lather.divergences.algebra import Log
 
         return Log(self)
+
+    # what true prior samples score: see lather/divergences/null.py -----------------------------------------------
+    def null(
+        self,
+        prior: Prior,
+        n: int,
+        *,
+        draws: int | None = None,
+        seed: int = 0,
+        cache: bool = True,
+        progress: bool | None = None,
+    ) -> NullDistribution:
+        """The law of this estimate for n true draws from ``prior``: what a raw value is to be compared with.
+
+        Simulated from seeded prior samples; mean and standard deviation are replaced by exact ones where those are
+        known. Directions and prior draws that the method takes at random are drawn anew for each of them; directions
+        that were given stay as they are. Values are kept on disk (:func:`~lather.divergences.null_cache.cache_folder`)
+        under a key of all they depend on. A composition of divergences is calibrated like any other.
+
+        Args:
+            prior: the law of the samples.
+            n: latents in each, at least 2; the null of a training batch is that of its size.
+            draws: how many samples, at least 19; ``None`` is 999, so that p-values go down to 0.001.
+            seed: of the simulation.
+            cache: whether to look in, and add to, the cache.
+            progress: ``True`` shows a bar, ``False`` none; ``None`` one after 2 s where stderr is a terminal.
+
+        Raises:
+            CapabilityError: the method cannot be compared with this prior.
+            ConfigError: n or draws are too small, or the estimate is NaN on prior samples.
+            ShapeError: the method needs more samples than n.
+
+        Example:
+            >>> from lather.divergences import Energy
+            >>> from lather.priors import StandardNormal
+            >>> null = Energy().null(StandardNormal(2), 50, draws=199, cache=False)
+            >>> null.mean, round(null.std, 4), null.exact
+            (0.0, 0.0193, ('mean', 'std'))
+        """
+        from lather.divergences.null import null_distribution
+
+        return null_distribution(self, prior, n, draws=draws, seed=seed, cache=cache, progress=progress)
+
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        """Exact mean and standard deviation of the estimate for n prior draws; ``None`` where no formula is known."""
+        return None, None
+
+    @property
+    def null_rate(self) -> float:
+        """r such that the null's standard deviation shrinks like n^−r.
+
+        1 for statistics that are quadratic in the empirical law (kernel distances, W₂², moments), ½ for those that are
+        linear in it (Kolmogorov–Smirnov, W₁), 0 for logarithms, whose fluctuations do not shrink.
+        """
+        return 1.0
 
     def __add__(self, other: Any) -> Divergence:
         from lather.divergences.algebra import DivergenceSum

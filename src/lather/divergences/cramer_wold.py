@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lather.divergences.base import Divergence
 from lather.divergences.kernel_distance import kernel_distance
+from lather.divergences.null_variance import pair_null_moments
 from lather.divergences.profiles import GaussianProfile, InversePowerProfile, Profile
 from lather.divergences.radial_fit import RadialFit
 from lather.divergences.special import slice_transform
@@ -89,6 +90,11 @@ class CramerWold(Divergence):
 
     def needs(self, prior: Prior) -> str:
         return "closed form" if prior.standard else "prior samples"
+
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        if not self.exact:  # its kernel and its prior term do not belong together
+            return None, None
+        return pair_null_moments(_SmoothedSlices(self.smoothing(n), True, 1e-12), prior, n, self.unbiased)
 
     def null_variance(self, n: int, d: int) -> float:
         """Variance of the estimate for n draws from N(0, I_d), at the smoothing of that n.

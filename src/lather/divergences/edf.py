@@ -152,6 +152,10 @@ class KolmogorovSmirnov(DistributionStatistic):
         0.5
     """
 
+    @property
+    def null_rate(self) -> float:
+        return 0.5
+
     def distance(
         self, u: Float[Tensor, "k n"], lower: Float[Tensor, "k n"], upper: Float[Tensor, "k n"]
     ) -> Float[Tensor, "k"]:

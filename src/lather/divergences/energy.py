@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lather.divergences.base import Divergence
 from lather.divergences.kernel_distance import kernel_distance
+from lather.divergences.null_variance import pair_null_moments
 from lather.divergences.profiles import Profile, RootProfile
 from lather.divergences.radial_fit import RadialFit
 from lather.divergences.special import gamma_ratio, mean_distance
@@ -59,6 +60,9 @@ class Energy(Divergence):
 
     def needs(self, prior: Prior) -> str:
         return "closed form" if prior.standard else "prior samples"
+
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        return pair_null_moments(_NegativeDistance(), prior, n, self.unbiased)
 
 
 class _NegativeDistance:

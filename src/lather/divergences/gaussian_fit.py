@@ -85,6 +85,9 @@ class GaussianFit(Divergence):
     def biased(self) -> Divergence:
         return self
 
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        return (self.null_mean(n, prior.d) if self.distance == "kl" and n > prior.d else None), None
+
     def null_mean(self, n: int, d: int) -> float:
         """Exact mean of the KL for n draws from N(0, I_d), from the law of a Wishart determinant.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from lather.divergences.base import Divergence
 from lather.divergences.kernel_distance import kernel_distance
 from lather.divergences.mmd import GaussianKernel
+from lather.divergences.null_variance import pair_null_moments
 from lather.errors import CapabilityError, ConfigError, ShapeError
 from lather.priors.base import Prior
 
@@ -88,6 +89,11 @@ class HenzeZirkler(Divergence):
 
     def needs(self, prior: Prior) -> str:
         return "closed form"
+
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        if self.studentize:
+            return None, None
+        return pair_null_moments(GaussianKernel(1 / self.smoothing(n, prior.d)), prior, n, self.unbiased)
 
 
 def _white(z: Tensor) -> Tensor:

@@ -165,6 +165,10 @@ class HermiteLadder(Divergence):
     def needs(self, prior: Prior) -> str:
         return "closed form"
 
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        moments = sum(comb(prior.d + k - 1, k) for k in ORDERS[: self.order])  # E K(x, x), and E K(x, y)²
+        return (0.0, (2 * moments / (n * (n - 1))) ** 0.5) if self.unbiased else (moments / n, None)
+
     def estimate(self, z: Float[Tensor, "n d"], prior: Prior, generator: torch.Generator | None) -> Float[Tensor, ""]:
         n, d = z.shape
         wide = z.to(torch.float32 if z.device.type == "mps" else torch.float64)

@@ -73,6 +73,13 @@ class Mardia(Divergence):
     def needs(self, prior: Prior) -> str:
         return "closed form"
 
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        if self.unbiased:
+            return 0.0, None
+        d = prior.d
+        mean1, mean2, variance2 = mardia_null(n, d)
+        return mean1 / 6 + (variance2 + (mean2 - d * (d + 2)) ** 2) / (8 * d * (d + 2)), None
+
 
 def mardia_moments(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Skewness b₁ and kurtosis b₂ in float64, differentiable; invariant under affine maps of the latents.

@@ -110,6 +110,10 @@ class MaxSliced(Divergence):
     def needs(self, prior: Prior) -> str:
         return self.start.needs(prior)
 
+    @property
+    def null_rate(self) -> float:
+        return self.statistic.null_rate
+
     def biased(self) -> Divergence:
         return MaxSliced(self.statistic.biased(), self.steps, self.start.count, self.angle)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lather.divergences.base import Divergence
 from lather.divergences.kernel_distance import RadialKernel, kernel_distance
+from lather.divergences.null_variance import pair_null_moments
 from lather.divergences.profiles import GaussianProfile, InverseQuadraticProfile, Profile
 from lather.divergences.radial_fit import RadialFit
 from lather.divergences.special import imq_mean
@@ -150,6 +151,9 @@ class MMD(Divergence):
 
     def needs(self, prior: Prior) -> str:
         return "closed form" if prior.standard else "prior samples"
+
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        return pair_null_moments(self.kernel, prior, n, self.unbiased)
 
     def null_variance(self, n: int, d: int) -> float:
         """Exact variance of the estimate for n draws from N(0, I_d).

@@ -21,7 +21,7 @@ class RadiusCDF(Divergence):
 
     It sees what wide kernels hardly do, a change of scale or of tails, and is blind to direction: use it with
     :class:`~lather.divergences.distance_cdf.DistanceCDF` or another divergence. Never negative; its expectation under
-    the prior is (1 − 1/2n²)/6n or so, not 0. Not multiplied by n. Cost O(n d + n log n).
+    the prior is (1 − 1/2n)/6n, not 0. Not multiplied by n. Cost O(n d + n log n).
 
     Where the prior does not know the law of ‖z‖², that of max(4n, 4096) draws is used, linearly interpolated.
 
@@ -63,6 +63,11 @@ class RadiusCDF(Divergence):
 
     def biased(self) -> Divergence:
         return self
+
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        if self.needs(prior) == "prior samples":
+            return None, None
+        return (1 - 0.5 / n) / (6 * n), ((4 * n - 3) / 180 / n**3) ** 0.5  # of Cramér–von Mises without its 1/12n²
 
 
 def quantile_gap(ordered: Float[Tensor, "m"], law: Law) -> Float[Tensor, ""]:

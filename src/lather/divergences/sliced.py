@@ -35,6 +35,15 @@ class SliceStatistic(Spec, nn.Module):
         """Compare row j with the j-th of a batch of k laws; only where ``needs_law``."""
         raise NotImplementedError
 
+    def centred(self, drawn: bool) -> bool:
+        """Whether the expectation under the prior is exactly 0; ``drawn``: compared with draws."""
+        return bool(self.arguments.get("unbiased", False))
+
+    @property
+    def null_rate(self) -> float:
+        """r such that its fluctuations under the prior shrink like n^−r."""
+        return 1.0
+
     def biased(self) -> SliceStatistic:
         """The same with ``unbiased=False``."""
         return type(self)(**{**self.arguments, "unbiased": False})
@@ -134,6 +143,13 @@ class Sliced(Divergence):
 
     def needs(self, prior: Prior) -> str:
         return "closed form" if prior.standard or self.statistic.needs_law else "prior samples"
+
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        return (0.0 if self.statistic.centred(self.needs(prior) == "prior samples") else None), None
+
+    @property
+    def null_rate(self) -> float:
+        return self.statistic.null_rate
 
     def biased(self) -> Divergence:
         return Sliced(self.statistic.biased(), self.arguments["directions"], self.orthonormal)

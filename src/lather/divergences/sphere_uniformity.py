@@ -76,6 +76,13 @@ class SphereUniformity(Divergence):
     def needs(self, prior: Prior) -> str:
         return "closed form"
 
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        centre = sphere_potential(self.t, prior.d)
+        squared = sphere_potential(2 * self.t, prior.d) - centre**2
+        if self.unbiased:
+            return 0.0, math.sqrt(2 * squared / (n * (n - 1)))
+        return (1 - centre) / n, math.sqrt(2 * (n - 1) * squared / n**3)
+
 
 def sphere_potential(t: float, d: int) -> float:
     r"""E exp(−t‖x − Y‖²) for ‖x‖ = 1 and Y uniform on the unit sphere of R^d: e^{−2t} ₀F₁(; d/2; t²).

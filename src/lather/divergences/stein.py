@@ -81,6 +81,10 @@ class SteinDiscrepancy(Divergence):
     def needs(self, prior: Prior) -> str:
         return "closed form"
 
+    def null_moments(self, prior: Prior, n: int) -> tuple[float | None, float | None]:
+        c2 = self.scale**2 * prior.d
+        return (0.0 if self.unbiased else prior.d * (c2**-0.5 + c2**-1.5) / n), None
+
 
 class _PairSum(Function):
     """Σ_{i≠j} u(z_i, z_j) in float64, its gradient made in the same pass over blocks.

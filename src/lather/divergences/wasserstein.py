@@ -57,6 +57,13 @@ class Wasserstein1d(SliceStatistic):
         self.p = p
         self.unbiased = unbiased
 
+    def centred(self, drawn: bool) -> bool:
+        return self.unbiased and not (drawn and self.p == 2)  # a ratio of estimates there
+
+    @property
+    def null_rate(self) -> float:
+        return 1.0 if self.p == 2 else 0.5
+
     def against_normal(self, x: Float[Tensor, "k n"]) -> Float[Tensor, "k"]:
         n = x.shape[1]
         ordered = x.sort(dim=1).values
