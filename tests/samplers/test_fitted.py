@@ -63,7 +63,7 @@ def test_no_scale_is_too_small_or_too_large(scale: float) -> None:
         draws = prior.sample(500, generator=seeded())
         assert torch.isfinite(draws).all()
         assert torch.isfinite(prior.log_prob(z)).all()
-        assert 0.2 < float(draws[:, 0].std() / z[:, 0].std()) < 3
+        assert 0.05 < float(draws[:, 0].std() / z[:, 0].std()) < 3
 
 
 def test_dtype_follows_the_latents_and_seeds_decide() -> None:
@@ -93,13 +93,14 @@ def test_draws_come_closer_to_new_latents_than_the_prior_does(name: str) -> None
     def draw(n: int) -> torch.Tensor:
         return centres[torch.randint(5, (n,), generator=g)] + 0.3 * torch.randn(n, 4, generator=g)
 
-    train, test = draw(4000), Empirical(draw(3000))
+    train, test = draw(3000), Empirical(draw(2000))
     prior = find_sampler(name)(train, seed=0)
-    fitted, plain = (Energy()(p.sample(3000, generator=g), test, generator=g) for p in (prior, StandardNormal(4)))
+    fitted, plain = (Energy()(p.sample(2000, generator=g), test, generator=g) for p in (prior, StandardNormal(4)))
     assert fitted < 0.2 * plain
     assert prior.log_prob(test.z).mean() > StandardNormal(4).log_prob(test.z).mean() + 1
 
 
+@pytest.mark.slow
 def test_the_density_of_a_second_stage_is_a_lower_bound() -> None:
     z = two_clusters(2000)
     prior = fit_second_stage(z, hidden=(32,), steps=400)
@@ -109,11 +110,11 @@ def test_the_density_of_a_second_stage_is_a_lower_bound() -> None:
     mass = float(prior.log_prob(points).exp().sum()) * float(side[1] - side[0]) ** 2
     assert 0.85 < mass < 1.03
     # and against the exact density by brute force: p(z) = E_u N(z; f(u), γ²)
-    u = torch.randn(200_000, 2, generator=seeded(1))
+    u = torch.randn(50_000, 2, generator=seeded(1))
     means = prior.shift + prior.scale * prior.decoder(u)
     spread = prior.scale * prior.log_gamma.exp()
     for point in z[:5]:
-        exact = torch.distributions.Normal(means, spread).log_prob(point).sum(-1).logsumexp(0) - torch.tensor(2e5).log()
+        exact = torch.distributions.Normal(means, spread).log_prob(point).sum(-1).logsumexp(0) - torch.tensor(5e4).log()
         assert float(prior.log_prob(point)) < float(exact) + 0.25
         assert float(prior.log_prob(point)) > float(exact) - 1.0
 

@@ -156,6 +156,7 @@ def test_recipes_that_match_have_no_sampler_and_a_wrong_name_shows_at_once(tmp_p
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.slow
 def test_a_report_says_what_was_drawn_from(tmp_path: Path) -> None:
     data = load("digits", test=300)
     run = trained("rae", tmp_path / "r", data, epochs=15)

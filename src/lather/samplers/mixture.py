@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from lather.errors import ConfigError
@@ -20,9 +19,9 @@ _SIZES = (1, 2, 5, 10, 20, 50)  # that components=None chooses from
 
 
 def fit_mixture(
-    z: Float[Tensor, "n d"],
+    z: Tensor,
     components: int | None = 10,
-    covariance: Literal["full", "diag"] = "full",
+    covariance: str = "full",
     *,
     seed: int = 0,
     iterations: int = 200,

@@ -88,7 +88,7 @@ class SecondStage(Prior):
 
 
 def fit_second_stage(
-    z: Float[Tensor, "n d"],
+    z: Tensor,
     *,
     hidden: Sequence[int] = (128, 128),
     steps: int | None = None,
