@@ -227,11 +227,11 @@ def mnist(data_root: Path) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def plain(mnist: Dataset) -> tuple[float, float]:
-    """Distances of a plain autoencoder's held-out latents and their spread from what others do with them."""
-    run = fit(assemble("ae", mnist, 8, nets="mlp", net_options={"hidden": (128,)}), mnist, epochs=8, progress=False)
-    mean, _ = run.model.latents(mnist.test.batch(None))
-    return distance(mean, run.model.prior), float(run.model.reconstruct(mnist.test.batch(None)).std())
+def plain(mnist: Dataset) -> float:
+    """How far a plain autoencoder's held-out latents are from N(0, I)."""
+    model = assemble("ae", mnist, 8, nets="mlp", net_options={"hidden": (128,)})
+    run = fit(model, mnist, epochs=8, batch_size=128, progress=False)
+    return distance(run.model.latents(mnist.test.batch(None))[0], run.model.prior)
 
 
 def distance(z: torch.Tensor, prior: Prior) -> float:
@@ -241,7 +241,7 @@ def distance(z: torch.Tensor, prior: Prior) -> float:
 @pytest.mark.slow
 @pytest.mark.mnist
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_on_mnist(name: str, mnist: Dataset, plain: tuple[float, float], tmp_path: Path) -> None:
+def test_every_recipe_on_mnist(name: str, mnist: Dataset, plain: float, tmp_path: Path) -> None:
     try:
         model = assemble(name, mnist, 8, nets="mlp", net_options={"hidden": (128,)})
     except MissingExtraError as error:
@@ -250,18 +250,19 @@ def test_every_recipe_on_mnist(name: str, mnist: Dataset, plain: tuple[float, fl
     start = model.eval()(x, generator=torch.Generator().manual_seed(0))
     run = fit(model, mnist, out=tmp_path / "r", epochs=8, batch_size=128, progress=False)
     end = run.model(x, t=2**62, generator=torch.Generator().manual_seed(0))
-    error = [float((run.model.reconstruct(x) - x).square().flatten(1).sum(1).mean())]
-    assert error[0] < 0.85 * float((x.mean(0) - x).square().flatten(1).sum(1).mean())  # better than the mean image
     losses = [row["loss"] for row in run.metrics if row["split"] == "validation"]
     if not model.objective.opponents():  # a loss in a game need not fall
+        error = float((run.model.reconstruct(x) - x).square().flatten(1).sum(1).mean())
+        assert error < 0.85 * float((x.mean(0) - x).square().flatten(1).sum(1).mean())  # better than the mean image
         assert losses[-1] < losses[0]
+    if "reconstruction" in end and not model.objective.opponents():
         assert float(end["reconstruction"]) < float(start["reconstruction"])
 
     q = run.model.encode(x)
     z = q.draw(torch.Generator().manual_seed(1)).detach()
     assert torch.isfinite(z).all()
     if name not in UNMATCHED:
-        assert distance(z, run.model.prior) < 0.5 * plain[0]
+        assert distance(z, run.model.prior) < 0.5 * plain
     if run.sampler is not None:
         assert distance(z, run.sampler) < 0.5 * distance(z, run.model.prior)
     if "decoder_penalty" in end:  # RAE: at the price of reconstructions, the decoder is smoother than it would be

@@ -32,6 +32,7 @@ def recipes(*, numbers: int = 784, as_json: JSON = False) -> None:
                 "objective": repr(design.objective),
                 "posterior": repr(design.posterior),
                 "sampler": design.sampler,
+                "net_options": dict(design.net_options),
                 "options": recipe.options,
                 "paper": None if recipe.paper == "none" else repr(recipe.design(numbers, paper=True).objective),
                 "citation": recipe.citation,
@@ -51,6 +52,8 @@ def recipes(*, numbers: int = 784, as_json: JSON = False) -> None:
         lines = [row["summary"], f"{row['objective']},  posterior {row['posterior']}"]
         if row["paper"] not in (None, row["objective"]):
             lines.append(f"--paper: {row['paper']}")
+        if row["net_options"]:
+            lines.append("networks with " + "  ".join(f"{k}={v}" for k, v in row["net_options"].items()))
         if row["sampler"]:
             lines.append(f"new latents are drawn from a sampler fitted to the trained ones: {row['sampler']}")
         if row["options"]:
