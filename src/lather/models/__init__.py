@@ -3,6 +3,7 @@
 from lather.models.autoencoder import Autoencoder
 from lather.models.capabilities import Parts
 from lather.models.description import describe, rebuild
+from lather.models.held import Held
 from lather.models.kl import PosteriorKL
 from lather.models.likelihoods import Bernoulli, Gaussian, Laplace, Likelihood, SquaredError
 from lather.models.match import Match
@@ -20,6 +21,7 @@ __all__ = [
     "FixedNoise",
     "FullCovariance",
     "Gaussian",
+    "Held",
     "Laplace",
     "LatentNorm",
     "Likelihood",

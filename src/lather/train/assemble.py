@@ -10,7 +10,18 @@ import torch
 
 from lather.data import Dataset
 from lather.errors import ConfigError
-from lather.models import Autoencoder, Bernoulli, Gaussian, Laplace, Likelihood, Point, Sphere, SquaredError
+from lather.models import (
+    Autoencoder,
+    Bernoulli,
+    Gaussian,
+    Laplace,
+    Likelihood,
+    Objective,
+    Point,
+    Sphere,
+    SquaredError,
+    Term,
+)
 from lather.models.nets import build_nets
 from lather.priors import LEARNED_PRIORS, PRIORS, Prior, make_learned_prior, make_prior
 from lather.train.recipes import Design, Problem, find_recipe
@@ -42,6 +53,8 @@ def assemble(
     paper: bool = False,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
+    hold_z: float | None = None,
+    hold_n: int | None = None,
 ) -> Autoencoder:
     """The autoencoder of a recipe, with networks that fit ``data``.
 
@@ -58,6 +71,8 @@ def assemble(
         paper: the paper's own weights instead of those that match.
         seed: of the initial weights.
         options: options of the recipe, such as ``{"weight": 2.0}``.
+        hold_z: hold every matching term at this level of z in place of its weight, see :class:`~lather.Held`.
+        hold_n: hold every matching term at this detection size n*, likewise.
 
     Raises:
         ConfigError: unknown names, options out of range, shapes that cannot be connected.
@@ -81,12 +96,21 @@ def assemble(
         encoder,
         decoder,
         prior=law,
-        objective=design.objective,
+        objective=_held(design.objective, hold_z, hold_n),
         posterior=posterior,
         likelihood=chosen,
         latent_shape=shape,
         sampler=design.sampler,
     )
+
+
+def _held(objective: Objective | Term, z: float | None, n: int | None) -> Objective | Term:
+    if z is not None and n is not None:
+        raise ConfigError(f"hold_z={z} and hold_n={n} each set the level by itself; give one of them")
+    if z is None and n is None:
+        return objective
+    objective = 1.0 * objective if isinstance(objective, Term) else objective
+    return objective.to_noise_floor(z) if z is not None else objective.to_detection_size(n or 0)
 
 
 def _prior(asked: str | Prior | None, d: int, data: Dataset, design: Design) -> Prior:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from lather.errors import RunError
+from lather.models import Autoencoder
 
 __all__ = ["TrainingState"]
 
@@ -24,7 +25,7 @@ class TrainingState:
     (dropout in a user's network) are functions of the seed, the position and the process, so they need no state.
     """
 
-    model: nn.Module
+    model: Autoencoder
     optimizer: Optimizer
     average: AveragedModel | None = None  #: exponential moving average of the weights
     best: dict[str, Tensor] = field(default_factory=dict)  #: weights of the best epoch, with early stopping
