@@ -101,6 +101,7 @@ from lather.models import (
     rebuild,
 )
 from lather.priors import (
+    LEARNED_PRIORS,
     PRIORS,
     AggregatePosterior,
     BallRadius,
@@ -120,6 +121,7 @@ from lather.priors import (
     UniformCube,
     UniformSphere,
     VampPrior,
+    make_learned_prior,
     make_prior,
 )
 
@@ -133,6 +135,12 @@ if TYPE_CHECKING:
     )
     from lather.pipeline import (
         measure,
+    )
+    from lather.samplers import (
+        SAMPLERS,
+        SecondStage,
+        fit_mixture,
+        fit_second_stage,
     )
     from lather.train import (
         Opponents,
@@ -153,9 +161,13 @@ _LATE = {
     "Opponents": "lather.train",
     "Report": "lather.audit",
     "Run": "lather.train",
+    "SAMPLERS": "lather.samplers",
+    "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
     "fit": "lather.train",
+    "fit_mixture": "lather.samplers",
+    "fit_second_stage": "lather.samplers",
     "load": "lather.data",
     "measure": "lather.pipeline",
     "open_run": "lather.train",
@@ -164,8 +176,10 @@ _LATE = {
 __all__ = [
     "DIVERGENCES",
     "IWAE",
+    "LEARNED_PRIORS",
     "MMD",
     "PRIORS",
+    "SAMPLERS",
     "Adversarial",
     "AggregatePosterior",
     "AndersonDarling",
@@ -237,6 +251,7 @@ __all__ = [
     "Report",
     "Run",
     "RunError",
+    "SecondStage",
     "Settings",
     "ShapeError",
     "Sinkhorn",
@@ -263,9 +278,12 @@ __all__ = [
     "assemble",
     "describe",
     "fit",
+    "fit_mixture",
+    "fit_second_stage",
     "iwae_bound",
     "load",
     "make_divergence",
+    "make_learned_prior",
     "make_prior",
     "measure",
     "open_run",

@@ -87,6 +87,7 @@ def measure(
         features=features,
         context=_context(run, data),
         further=held_rows(run, z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed)).to(z.device)]),
+        sampler=run.sampler,
         seed=seed,
     )
     if run.path is not None:

@@ -45,6 +45,8 @@ class Autoencoder(nn.Module):
             objective needs a density (so that the loss is an ELBO), else :class:`SquaredError`.
         latent_shape: shape of one latent where it is not a vector, such as (4, 8, 8). The prior and every
             divergence see it as one vector of d numbers.
+        sampler: what new latents are drawn from instead of the prior, by name: a key of ``lather.samplers.SAMPLERS``.
+            :func:`lather.fit` fits it to the latents of the training data once the weights are trained.
 
     Raises:
         CapabilityError: parts that cannot work together; the message names what would.
@@ -70,6 +72,7 @@ class Autoencoder(nn.Module):
         posterior: Posterior | None = None,
         likelihood: Likelihood | None = None,
         latent_shape: Sequence[int] | None = None,
+        sampler: str | None = None,
     ) -> None:
         super().__init__()
         objective = Objective([(1.0, objective)]) if isinstance(objective, Term) else objective
@@ -101,7 +104,7 @@ class Autoencoder(nn.Module):
             )
         objective.check(Parts(prior=prior, posterior=posterior, likelihood=likelihood))
         posterior.output_shape(self.latent_shape)  # refuses shapes that it cannot read
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder, self.decoder, self.sampler = encoder, decoder, sampler
         self.prior, self.objective, self.posterior, self.likelihood = prior, objective, posterior, likelihood
         prior.attach(self.encode)
 

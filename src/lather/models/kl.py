@@ -42,6 +42,9 @@ class PosteriorKL(Term):
     - *warm-up*: the weight rises linearly from 0 to 1 over ``warmup`` steps (Bowman et al. 2016);
     - *capacity* C: |KL − C·min(t / ``capacity_steps``, 1)|, which holds the rate at C nats (Burgess et al. 2018).
 
+    Sees: each datum's own posterior against the prior. Misses: the sum of all posteriors, which may still leave
+    holes or crowd; it pays for information as well as for mismatch. Cost: O(n d), or one log density of the prior.
+
     References: Kingma, Welling 2014, arXiv:1312.6114; Higgins et al., *β-VAE*, ICLR 2017; Kingma et al.,
     *Improved Variational Inference with Inverse Autoregressive Flow*, 2016, arXiv:1606.04934; Bowman et al.,
     2016, arXiv:1511.06349; Burgess et al., *Understanding disentangling in β-VAE*, 2018, arXiv:1804.03599.
