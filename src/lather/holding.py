@@ -52,8 +52,8 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
     if term.samples is not None:
         asked += f" for {term.samples} latents"
     words = [
-        f"Asked: {asked}, which is z = {level:.2g} in batches of {batch}. Held-out latents show z = {mean:.2g}; by this "
-        f"divergence it takes {size} of them to see the difference."
+        f"Asked: {asked}, which is z = {level:.2g} in batches of {batch}. Held-out latents show z = {mean:.2g}; by "
+        f"this divergence it takes {size} of them to see the difference."
     ]
     if not reached:
         words += _why(term, level, error, _frontier(rows, name))
@@ -85,8 +85,8 @@ def _why(term: Held, level: float, error: float, frontier: str) -> list[str]:
         words.append(f"The weight, {multiplier.weight:.3g} at the end, was still rising: more epochs may get there.")
     if multiplier.shift > max(level / 2, error):
         words.append(
-            f"Held-out latents are {multiplier.shift:.2g} further from the prior than those trained on, which no weight "
-            "can change; more data can."
+            f"Held-out latents are {multiplier.shift:.2g} further from the prior than those trained on, which no "
+            "weight can change; more data can."
         )
     return [*words, frontier]
 
