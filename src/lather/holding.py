@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lather.audit import Row
+from lather.divergences import detection_size
 from lather.models import Held
 from lather.train import Run
 
@@ -36,8 +37,6 @@ def held_rows(run: Run, z: Float[Tensor, "n d"]) -> list[Row]:
 
 @torch.no_grad()
 def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str, Any]], batch: int) -> Row:
-    from lather.divergences import detection_size
-
     prior, divergence = run.model.prior, term.divergence
     batch = min(batch, len(z))
     null, level = divergence.null(prior, batch), term.level(prior, batch)
