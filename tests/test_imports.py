@@ -25,12 +25,13 @@ ALLOWED = {
     "priors": set(),
     "data": set(),
     "divergences": {"priors"},
+    "samplers": {"priors"},
     "models": {"priors", "divergences"},
     "audit": {"priors", "divergences"},
-    "train": {"priors", "divergences", "models", "data"},
-    "pipeline": {"priors", "divergences", "models", "data", "train", "audit"},
-    "cli": {"priors", "divergences", "models", "data", "train", "audit", "pipeline"},
-    "__init__": {"priors", "divergences", "models", "data", "train", "audit", "pipeline"},
+    "train": {"priors", "divergences", "models", "data", "samplers"},
+    "pipeline": {"priors", "divergences", "models", "data", "samplers", "train", "audit"},
+    "cli": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "pipeline"},
+    "__init__": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "pipeline"},
 }
 
 
@@ -115,7 +116,9 @@ def test_public_names_are_what_they_say() -> None:
     for name in lather.__all__:
         assert getattr(lather, name) is not None
     public = {
-        n for module in ("priors", "divergences", "models") for n in importlib.import_module(f"lather.{module}").__all__
+        n
+        for module in ("priors", "divergences", "samplers", "models")
+        for n in importlib.import_module(f"lather.{module}").__all__
     }
     assert public <= set(lather.__all__)
     assert set(lather.__all__) <= set(dir(lather))
@@ -123,7 +126,7 @@ def test_public_names_are_what_they_say() -> None:
         lather.Foo  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["priors", "divergences", "models", "audit", "data", "train"])
+@pytest.mark.parametrize("package", ["priors", "divergences", "samplers", "models", "audit", "data", "train"])
 def test_every_package_lists_its_names(package: str) -> None:
     module = importlib.import_module(f"lather.{package}")
     for name in module.__all__:

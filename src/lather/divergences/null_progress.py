@@ -18,7 +18,7 @@ class NullProgress:
     Args:
         title: what is going on.
         total: how many steps there will be.
-        show: ``True`` shows the bar at once, ``False`` never; ``None`` after two seconds. None is drawn into a file or pipe.
+        show: ``True`` shows the bar at once, ``False`` never; ``None`` after two seconds. Files and pipes get none.
     """
 
     def __init__(self, title: str, total: int, *, show: bool | None = None) -> None:

@@ -34,6 +34,7 @@ def describe(model: Autoencoder) -> dict[str, Any]:
         "likelihood": model.likelihood.spec(),
         "objective": model.objective.spec(),
         "algebra": repr(model.objective),
+        "sampler": model.sampler,
     }
 
 
@@ -65,6 +66,7 @@ def rebuild(
             posterior=build(data["posterior"], Posterior),
             likelihood=build(data["likelihood"], Likelihood),
             objective=build(data["objective"], Objective, custom=custom),
+            sampler=data.get("sampler"),
         )
     except (KeyError, TypeError) as error:
         raise ConfigError(f"this is no description of an autoencoder: {error!r}") from error

@@ -31,6 +31,6 @@ class Step:
     decode: Callable[[Tensor], Distribution]  #: z (b, d) -> likelihood
     decoder: nn.Module  #: the network behind ``decode``, for penalties on its weights
     generator: torch.Generator | None = None  #: for all noise in the step, the same on every process
-    noise: torch.Generator | None = None  #: for noise that differs between processes
     t: int = 0  #: optimizer steps taken so far, for annealing
+    noise: torch.Generator | None = None  #: for further latent noise, not the same on every process; None: generator
     gather: Callable[[Tensor], Tensor] | None = None  #: joins rows (n, k) of all processes, with gradient

@@ -18,12 +18,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from lather.data import Dataset, load
 from lather.errors import ConfigError, ShapeError
 from lather.models import Autoencoder, describe
+from lather.samplers.registry import find_sampler
 from lather.train.checkpoint import load_checkpoint, save_tensors
 from lather.train.claim import claimed
 from lather.train.loop import Epoch, train
 from lather.train.metrics import MetricsLog
 from lather.train.opponents import Opponents
 from lather.train.run import CONFIG_SCHEMA, Run
+from lather.train.sampler import fit_sampler, save_sampler
 from lather.train.settings import Settings
 from lather.train.state import TrainingState
 
@@ -46,7 +48,7 @@ def fit(
     notes: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Run:
-    """Train ``model`` on ``data``.
+    """Train ``model`` on ``data``; then fit what new latents are drawn from, where that is not the prior.
 
     With ``out=`` a checkpoint is written after every epoch (of a second or more), atomically; Ctrl-C writes one at the
     step it came. ``resume=True`` goes on from there and, on a CPU, ends with bit for bit the weights of an
@@ -78,6 +80,8 @@ def fit(
         TrainingError: a loss that is not finite; the last good checkpoint is kept.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written.
     """
+    if model.sampler is not None:
+        find_sampler(model.sampler)  # so that a wrong name shows now and not after training
     dataset = data if isinstance(data, Dataset) else load(data)
     settings = _changed(settings or Settings(), changes).for_data(len(dataset.train))
     fabric = _fabric(settings)
@@ -118,10 +122,13 @@ def fit(
             callbacks=callbacks,
         )
         model.load_state_dict(state.best or state.averaged())
+        sampler = fit_sampler(model, dataset, settings.seed)
         if writes is not None:
-            save_tensors(writes / "model.safetensors", model.state_dict())
+            if sampler is not None:
+                save_sampler(writes, sampler)
+            save_tensors(writes / "model.safetensors", model.state_dict())  # last: it marks a run as finished
         fabric.barrier()
-    return Run(model.eval(), folder, config, log.rows)
+    return Run(model.eval(), folder, config, log.rows, sampler)
 
 
 def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:

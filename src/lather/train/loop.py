@@ -171,6 +171,7 @@ def train(
             validation = _mean_of_processes(validation, fabric)
             _require_finite(validation, state, folder)
             report("validation", validation)
+            state.model.objective.heed(validation)
             bar.epoch(state.epoch, state.t, validation, state.seconds)
             state.epoch, state.batch = state.epoch + 1, 0
             if settings.patience is not None:

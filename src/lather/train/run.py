@@ -12,8 +12,10 @@ from torch import nn
 from lather.errors import ConfigError, RunError
 from lather.files import read_json
 from lather.models import Autoencoder, rebuild
+from lather.priors import Prior
 from lather.train.checkpoint import load_tensors
 from lather.train.metrics import read_metrics
+from lather.train.sampler import load_sampler
 
 __all__ = ["CONFIG_SCHEMA", "Run", "open_run", "read_config"]
 
@@ -29,12 +31,15 @@ class Run:
         path: its directory, or ``None`` if nothing was written.
         config: what ``config.json`` holds: data, recipe, model and training settings.
         metrics: the rows of ``metrics.jsonl``.
+        sampler: what was fitted to the training latents to draw new ones from, ``None`` where the model's prior is
+            meant for that: ``run.model.generate(64, prior=run.sampler)`` does right in both cases.
     """
 
     model: Autoencoder
     path: Path | None
     config: dict[str, Any]
     metrics: list[dict[str, Any]]
+    sampler: Prior | None = None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -89,4 +94,5 @@ def open_run(
     except RuntimeError as error:
         raise ConfigError(f"{weights} does not fit the model that {path / 'config.json'} describes: {error}") from error
     metrics = path / "metrics.jsonl"
-    return Run(model.eval(), path, config, read_metrics(metrics) if metrics.is_file() else [])
+    rows = read_metrics(metrics) if metrics.is_file() else []
+    return Run(model.eval(), path, config, rows, load_sampler(path))

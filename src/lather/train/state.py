@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from lather.errors import RunError
+from lather.models import Autoencoder
 from lather.train.opponents import Opponents
 
 __all__ = ["TrainingState"]
@@ -25,7 +26,7 @@ class TrainingState:
     (dropout in a user's network) are functions of the seed, the position and the process, so they need no state.
     """
 
-    model: nn.Module
+    model: Autoencoder
     optimizer: Optimizer
     opponents: Opponents | None = None  #: critics of the objective
     average: AveragedModel | None = None  #: exponential moving average of the weights
