@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lather.errors import ConfigError, ShapeError
 from lather.models.capabilities import Parts
 from lather.models.critics import Critic
-from lather.models.games import Kind, find_game, gradient_penalty, slope_penalty
+from lather.models.games import Kind, Training, find_game, gradient_penalty, slope_penalty
 from lather.models.objective import Term
 from lather.models.opponent import Opponent
 from lather.models.step import Step
@@ -23,6 +23,7 @@ class _Contest(Term):
     """A term that is a game between the model and a critic, and the critic's side of it as an ``Opponent``."""
 
     custom: ClassVar[frozenset[str]] = frozenset({"critic"})
+    usual: ClassVar[dict[str, Training]]  #: how its critic is trained unless told otherwise, by kind of game
 
     def __init__(
         self,
@@ -35,10 +36,11 @@ class _Contest(Term):
     ) -> None:
         super().__init__()
         self.critic, self.kind, self.game = critic.requires_grad_(False), kind, find_game(kind)
-        self.rounds = self.game.rounds if rounds is None else rounds
-        self.lr = self.game.lr if lr is None else lr
-        self.betas = self.game.betas if betas is None else (betas[0], betas[1])
-        self.penalty = self.game.penalty if penalty is None else penalty
+        usual = self.usual[kind]
+        self.rounds = usual.rounds if rounds is None else rounds
+        self.lr = usual.lr if lr is None else lr
+        self.betas = usual.betas if betas is None else (betas[0], betas[1])
+        self.penalty = usual.penalty if penalty is None else penalty
         if self.rounds < 1 or isinstance(self.rounds, bool) or not isinstance(self.rounds, int):
             raise ConfigError(f"a critic takes rounds ≥ 1 steps for each of the model, got {rounds!r}")
         if not (math.isfinite(self.lr) and self.lr > 0):
@@ -126,11 +128,12 @@ class Adversarial(_Contest):
         critic: any module from (n, d) to scores (n,) or (n, 1), such as ``MLPCritic((d,))``. Its weights are kept with
             the model's and out of reach of the model's optimizer (``requires_grad`` is set to False).
         kind: the game.
-        rounds: steps of the critic for each step of the model. Default: 1; 5 for ``"wgan-gp"``.
-        lr: the critic's learning rate. Default: 5e-4; 1e-4 for ``"wgan-gp"``. It is constant.
+        rounds: steps of the critic for each step of the model. Default: 2; 5 for ``"wgan-gp"``.
+        lr: the critic's learning rate, constant. Default: 3e-3 (a critic slower than the encoder gives stale advice);
+            1e-3 for ``"wgan-gp"``.
         betas: decay rates of its Adam. Default: (0.5, 0.999); (0, 0.9) for ``"wgan-gp"``.
         penalty: weight of the gradient penalty: on the slope's distance from 1 for ``"wgan-gp"`` (default 10), on
-            the slope at prior draws for the others (½ E ‖∇c(p)‖², R1; default 0).
+            the slope at prior draws for the others (½ E ‖∇c(p)‖², R1; default 1).
 
     Example:
         >>> from lather import Adversarial, MLPCritic, Reconstruction
@@ -139,6 +142,11 @@ class Adversarial(_Contest):
     """
 
     key: ClassVar[str] = "adversarial"
+    usual: ClassVar[dict[str, Training]] = {
+        "gan": Training(2, 3e-3, (0.5, 0.999), 1.0),
+        "least-squares": Training(2, 3e-3, (0.5, 0.999), 1.0),
+        "wgan-gp": Training(5, 1e-3, (0.0, 0.9), 10.0),
+    }
 
     def __init__(
         self,
@@ -192,13 +200,19 @@ class DataCritic(_Contest):
     Args:
         critic: any module from samples (b, \*sample_shape) to scores (b,) or (b, 1).
         kind: as in :class:`Adversarial`.
-        rounds: likewise.
-        lr: likewise.
+        rounds: likewise. Default: 1; 5 for ``"wgan-gp"``.
+        lr: likewise. Default: 3e-4; 1e-4 for ``"wgan-gp"``.
         betas: likewise.
-        penalty: likewise; the R1 penalty is taken at data.
+        penalty: likewise, the R1 penalty being taken at data. Default: none, as it doubles the critic's cost; 10 for
+            ``"wgan-gp"``. Where the critic's accuracy goes to 1 in a long training, take 1 to 10.
     """
 
     key: ClassVar[str] = "realism"
+    usual: ClassVar[dict[str, Training]] = {
+        "gan": Training(1, 3e-4, (0.5, 0.999), 0.0),
+        "least-squares": Training(1, 3e-4, (0.5, 0.999), 0.0),
+        "wgan-gp": Training(5, 1e-4, (0.0, 0.9), 10.0),
+    }
 
     def __init__(
         self,

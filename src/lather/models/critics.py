@@ -97,12 +97,12 @@ class ConvCritic(Critic):
         >>> import torch
         >>> critic = ConvCritic((1, 28, 28))
         >>> critic(torch.zeros(3, 1, 28, 28)).shape, critic.features(torch.zeros(3, 1, 28, 28)).shape
-        (torch.Size([3]), torch.Size([3, 64, 7, 7]))
+        (torch.Size([3]), torch.Size([3, 32, 7, 7]))
     """
 
     summary: ClassVar[str] = "convolutions, for images"
 
-    def __init__(self, reads: Sequence[int], *, width: int = 32, hidden: int = 256) -> None:
+    def __init__(self, reads: Sequence[int], *, width: int = 16, hidden: int = 256) -> None:
         super().__init__(reads)
         if hidden < 1:
             raise ConfigError(f"a ConvCritic needs a hidden layer of at least 1 number, got hidden={hidden}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from lather.errors import ConfigError
 
-__all__ = ["GAMES", "Game", "Kind", "find_game", "gradient_penalty", "slope_penalty"]
+__all__ = ["GAMES", "Game", "Kind", "Training", "find_game", "gradient_penalty", "slope_penalty"]
 
 Kind = Literal["gan", "least-squares", "wgan-gp"]
 Real = Float[Tensor, " n"]
@@ -21,16 +21,12 @@ Made = Float[Tensor, " m"]
 
 @dataclass(frozen=True)
 class Game:
-    """Losses of the critic and of the model, and what usually works for the critic's training.
+    """Losses of the critic and of the model.
 
     Real ones are to be scored high by the critic, and made ones high by who fooled it.
     """
 
     threshold: ClassVar[float | None] = None  #: a score above it says "real"; None where no score does
-    rounds: ClassVar[int] = 2  #: usual steps of the critic for one of the model
-    lr: ClassVar[float] = 3e-3  #: usual learning rate of the critic
-    betas: ClassVar[tuple[float, float]] = (0.5, 0.999)  #: usual decay rates of its Adam
-    penalty: ClassVar[float] = 1.0  #: usual weight of the gradient penalty
 
     def critic(self, real: Real, made: Made) -> Tensor:
         """What the critic minimises."""
@@ -68,16 +64,20 @@ class LeastSquares(Game):
 class Wasserstein(Game):
     """E c(real) − E c(made): with a critic of slope 1 an estimate of the distance W₁."""
 
-    rounds: ClassVar[int] = 5
-    lr: ClassVar[float] = 1e-4
-    betas: ClassVar[tuple[float, float]] = (0.0, 0.9)
-    penalty: ClassVar[float] = 10.0
-
     def critic(self, real: Real, made: Made) -> Tensor:
         return made.mean() - real.mean()
 
     def model(self, real: Real, made: Made) -> Tensor:
         return real.mean() - made.mean()
+
+
+class Training(NamedTuple):
+    """How a critic is trained."""
+
+    rounds: int  #: its steps for one of the model
+    lr: float  #: its learning rate
+    betas: tuple[float, float]  #: decay rates of its Adam
+    penalty: float  #: weight of the gradient penalty
 
 
 GAMES: dict[str, Game] = {"gan": Logistic(), "least-squares": LeastSquares(), "wgan-gp": Wasserstein()}
