@@ -217,7 +217,7 @@ def test_a_run_whose_sampler_was_damaged_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", ["rae", "rae-gp"])
 def test_a_heavier_penalty_makes_a_smoother_decoder(recipe: str) -> None:
     data, found = digits(), []
-    for decoder in (0.0, {"rae": 0.1, "rae-gp": 5.0}[recipe]):
+    for decoder in (0.0, {"rae": 2.0, "rae-gp": 5.0}[recipe]):
         model = assemble(recipe, data, 4, net_options={"hidden": (32,)}, options={"decoder": decoder})
         model = fit(model, data, epochs=12, progress=False).model
         with torch.no_grad():
