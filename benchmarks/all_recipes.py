@@ -290,7 +290,7 @@ def draw_samples(axes: Any, report: Report) -> None:
 
 
 def draw_latents(axes: Any, report: Report) -> None:
-    """Held-out latents in the plane where they vary most; circles hold 50, 90 and 99% of N(0, I), if that is the aim."""
+    """Held-out latents in the plane where they vary most; circles hold 50, 90, 99% of N(0, I), if that is the aim."""
     dress(axes, LIGHT)
     points = report.arrays["map_points"][:1500]
     labels = report.arrays.get("map_labels")
