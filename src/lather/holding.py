@@ -45,7 +45,7 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
     scores = [null.zscore(divergence(part, prior, generator=generator)) for part in parts]
     mean = sum(scores) / len(scores)
     error = 1 / math.sqrt(len(scores))  # a batch's z has standard deviation 1 near the level
-    size = detection_size(divergence, z[:_MOST], prior, generator=generator)
+    size = detection_size(divergence, z[:_MOST], prior)
     reached = mean - 1.645 * error <= level
     asked = f"n* of {term.detection_size}" if term.detection_size is not None else f"z of {term.z:g}"
     if term.samples is not None:
