@@ -288,7 +288,7 @@ def test_rounds_are_taken_and_moments_come_back() -> None:
     assert {int(v) for name, v in three.state_dict().items() if name.endswith(".step")} == {3}
     whole, _ = trained(1, 4)
     half, moments = trained(1, 2)
-    again = small(Reconstruction() + Adversarial(critic()))
+    again = small(Reconstruction() + Adversarial(critic(), rounds=1))
     again.load_state_dict(half.state_dict())
     opponents = Opponents(again)
     opponents.load_state_dict(moments.state_dict())
