@@ -45,7 +45,7 @@ _STEPS = [field.name for field in fields(_State)].index("steps")
 class Multiplier(nn.Module):
     r"""λ for minimising f subject to g ≤ target, by ascent of log λ on the running mean ḡ of a noisy measurement of g.
 
-    Each step multiplies λ by exp(rate · e), e = (ḡ − a) / (|ḡ| + a) with a = 0.7 target, which lies between −1 and 1: a relative
+    Each step multiplies λ by exp(rate · e), e = (ḡ − a) / (|ḡ| + a) with a = 0.7 target, between −1 and 1: a relative
     error, so that neither the scale of g nor that of λ matters, and a target missed by orders of magnitude does not
     blow λ up: at most a factor of ten in about 460 steps. (What is measured scatters, and it is to end within the
     level, not on the line.)

@@ -152,9 +152,9 @@ def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
 def _averaging(settings: Settings, model: Autoencoder) -> Settings:
     """With a held divergence and nothing else asked for, average the weights over about the last 100 steps.
 
-    At a learning rate worth having, weights jitter, and latents with them: at d = 32 on MNIST z reads 6 in the middle of
-    a training and 1 at its end, for the same weight of the divergence. A multiplier that believes the 6 overpays for the
-    whole of the training. Averaged weights show early what the end will show.
+    At a learning rate worth having, weights jitter, and latents with them: at d = 32 on MNIST z reads 6 in the middle
+    of a training and 1 at its end, for the same weight of the divergence. A multiplier that believes the 6 overpays
+    for the whole of the training. Averaged weights show early what the end will show.
     """
     if settings.ema is None and model.objective.held():
         return replace(settings, ema=0.99)
