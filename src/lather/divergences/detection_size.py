@@ -60,7 +60,7 @@ def detection_size(
             not independent: shuffle first.
         prior: what they are compared with.
         level: of the test, between 0.001 and 0.5.
-        draws: prior samples for each simulated null, at least 5/level; ``None`` is 999 up to 128 samples and 499 beyond.
+        draws: prior samples for each simulated null, at least 5/level; ``None`` is 999 up to 128 samples, 499 beyond.
             c(n) is the largest source of error once there are many latents, so for a cheap statistic 5000 are worth it.
         seed: of subsamples, directions and prior draws.
         cache: whether to keep the nulls on disk.
