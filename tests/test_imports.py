@@ -16,20 +16,23 @@ import lather
 SOURCE = Path(lather.__file__).parent
 
 #: what each package may import; the foundation may be imported by all
-FOUNDATION = {"errors", "spec", "files", "__init__"}
+FOUNDATION = {"absent", "errors", "spec", "files", "__init__"}
 ALLOWED = {
     "errors": set(),
-    "spec": {"errors"},
+    "absent": {"errors"},
+    "spec": {"errors", "absent"},
     "files": {"errors"},
     "priors": set(),
     "data": set(),
     "divergences": {"priors"},
+    "samplers": {"priors"},
     "models": {"priors", "divergences"},
     "audit": {"priors", "divergences"},
-    "train": {"priors", "divergences", "models", "data"},
-    "pipeline": {"priors", "divergences", "models", "data", "train", "audit"},
-    "cli": {"priors", "divergences", "models", "data", "train", "audit", "pipeline"},
-    "__init__": {"priors", "divergences", "models", "data", "train", "audit", "pipeline"},
+    "train": {"priors", "divergences", "models", "data", "samplers"},
+    "holding": {"priors", "divergences", "models", "train", "audit"},
+    "pipeline": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding"},
+    "cli": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding", "pipeline"},
+    "__init__": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding", "pipeline"},
 }
 
 
@@ -114,7 +117,9 @@ def test_public_names_are_what_they_say() -> None:
     for name in lather.__all__:
         assert getattr(lather, name) is not None
     public = {
-        n for module in ("priors", "divergences", "models") for n in importlib.import_module(f"lather.{module}").__all__
+        n
+        for module in ("priors", "divergences", "samplers", "models")
+        for n in importlib.import_module(f"lather.{module}").__all__
     }
     assert public <= set(lather.__all__)
     assert set(lather.__all__) <= set(dir(lather))
@@ -122,7 +127,7 @@ def test_public_names_are_what_they_say() -> None:
         lather.Foo  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["priors", "divergences", "models", "audit", "data", "train"])
+@pytest.mark.parametrize("package", ["priors", "divergences", "samplers", "models", "audit", "data", "train"])
 def test_every_package_lists_its_names(package: str) -> None:
     module = importlib.import_module(f"lather.{package}")
     for name in module.__all__:

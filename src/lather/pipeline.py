@@ -12,7 +12,9 @@ from torch import Tensor
 from lather.audit import Features, Report, measure_run
 from lather.data import Dataset, load
 from lather.errors import RunError
-from lather.models import Autoencoder
+from lather.holding import held_rows
+from lather.models import Autoencoder, Parts, iwae_bound
+from lather.models.densities import bounded_by_evidence
 from lather.models.kl import PosteriorKL
 from lather.models.reconstruction import Reconstruction
 from lather.train import Run, open_run
@@ -81,9 +83,12 @@ def measure(
         labels=test.labels,
         label_names=data.classes or (),
         elbo=_elbo(model, x, generator),
+        elbo_tightened=_tightened(model, x, generator),
         elbo_is_likelihood=model.likelihood.scores(x),
         features=features,
         context=_context(run, data),
+        further=held_rows(run, z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed)).to(z.device)]),
+        sampler=run.sampler,
         seed=seed,
     )
     if run.path is not None:
@@ -98,11 +103,11 @@ def measure(
 
 @torch.no_grad()
 def _encoded(model: Autoencoder, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """A draw from every posterior (with its correlations), its mean and its standard deviations, each (n, d)."""
+    """A draw from every posterior (with its correlations), its centre and its standard deviations, each (n, d)."""
     parts = []
     for part in x.split(512):
         q = model.encode(part)
-        parts.append((q.draw(generator), q.mean, q.stddev))
+        parts.append((q.draw(generator), q.centre, q.stddev))
     z, mean, std = (torch.cat(column) for column in zip(*parts, strict=True))
     return z, mean, std
 
@@ -110,8 +115,7 @@ def _encoded(model: Autoencoder, x: Tensor, generator: torch.Generator) -> tuple
 @torch.no_grad()
 def _elbo(model: Autoencoder, x: Tensor, generator: torch.Generator, draws: int = 4) -> float | None:
     """ELBO in nats per datum, ``draws`` latents each, or ``None`` where the model defines none."""
-    prior = model.prior
-    if not (model.likelihood.normalised and model.posterior.density and prior.euclidean and prior.density):
+    if not bounded_by_evidence(Parts(model.prior, model.posterior, model.likelihood)):
         return None
     total = 0.0
     for part in x.split(512):
@@ -120,6 +124,16 @@ def _elbo(model: Autoencoder, x: Tensor, generator: torch.Generator, draws: int 
             loss = Reconstruction()(step) + PosteriorKL()(step)
             total += loss.item() * len(part) / draws
     return -total / len(x)
+
+
+def _tightened(model: Autoencoder, x: Tensor, generator: torch.Generator, k: int = 64, most: int = 500) -> float | None:
+    """What the importance-weighted bound of ``k`` draws adds to the ELBO of the same data, in nats per datum."""
+    if not bounded_by_evidence(Parts(model.prior, model.posterior, model.likelihood)):
+        return None
+    few = x[torch.randperm(len(x), generator=generator, device=x.device)[:most]]  # as many decodes as the ELBO of 8000
+    elbo = _elbo(model, few, generator)
+    assert elbo is not None
+    return float(iwae_bound(model, few, k, generator=generator, batch=512).double().mean()) - elbo
 
 
 def _context(run: Run, data: Dataset) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 
+from lather.absent import Absent, name_of
 from lather.errors import ConfigError
 
 __all__ = ["Spec", "build", "known", "to_json"]
@@ -34,6 +35,8 @@ class Spec:
 
     #: tensor arguments that are in the module's ``state_dict``, too; of a large one only the shape is written
     stored: ClassVar[frozenset[str]] = frozenset()
+    #: arguments that may be a module or function of the user's own; only its name is written
+    custom: ClassVar[frozenset[str]] = frozenset()
     #: what the object was built with; empty for a class without a constructor of its own
     arguments: dict[str, Any] = cast("dict[str, Any]", MappingProxyType({}))
 
@@ -48,11 +51,10 @@ class Spec:
         """The object as JSON-ready ``{"type": name, "arguments": {...}}``; :func:`build` undoes it.
 
         A large tensor among the ``stored`` arguments is written as its shape and built as a placeholder, to be
-        filled by ``load_state_dict``.
+        filled by ``load_state_dict``. A part that occurs twice is written once, as ``{..., "shared": number}``, and
+        then as ``{"shared": number}``, so that it is one part again when rebuilt.
         """
-        shapes = {k: _shape(v) for k, v in self.arguments.items() if k in self.stored and _large(v)}
-        written = {k: shapes[k] if k in shapes else to_json(v) for k, v in self.arguments.items()}
-        return {"type": type(self).__name__, "arguments": written}
+        return _Writer().part(self)
 
     def __repr__(self) -> str:
         parameters = inspect.signature(type(self)).parameters
@@ -62,6 +64,8 @@ class Spec:
             if _same(value, parameter.default):
                 continue
             text = f"tensor{tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
+            if name in self.custom and not isinstance(value, Spec):
+                text = name_of(value).rpartition(".")[2]
             positional = parameter.kind is not parameter.KEYWORD_ONLY and parameter.default is parameter.empty
             if parameter.kind is parameter.VAR_POSITIONAL:
                 shown.extend(map(repr, value))
@@ -109,39 +113,80 @@ def _recording(init: Callable[..., None]) -> Callable[..., None]:
 
 def to_json(value: Any) -> Any:
     """``value`` as what JSON can hold; raises :class:`ConfigError` where it cannot be written."""
-    if isinstance(value, Spec):
-        return value.spec()
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": repr(value)}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [to_json(v) for v in value]
-    if isinstance(value, Mapping):
-        return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, torch.Tensor):
-        if value.numel() > _MAX_TENSOR:
-            raise ConfigError(
-                f"a tensor of {value.numel()} numbers is too large for a configuration (at most {_MAX_TENSOR})"
-            )
-        return {"tensor": value.detach().cpu().tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
-    raise ConfigError(
-        f"{type(value).__name__} cannot be written to a configuration; Lather's own parts, numbers, strings, "
-        "lists and small tensors can"
-    )
+    return _Writer().value(value)
 
 
-def build(data: Any, expect: type[S]) -> S:
+class _Writer:
+    """Writes one tree of parts; knows which it has written before."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, dict[str, Any]] = {}
+        self._names: dict[int, str] = {}
+
+    def part(self, part: Spec) -> dict[str, Any]:
+        first = self._parts.get(id(part))
+        if first is not None:
+            number = 1 + sum("shared" in written for written in self._parts.values())
+            return {"shared": first.setdefault("shared", number)}
+        arguments = {name: self._argument(part, name, value) for name, value in part.arguments.items()}
+        self._parts[id(part)] = written = {"type": type(part).__name__, "arguments": arguments}
+        return written
+
+    def _argument(self, part: Spec, name: str, value: Any) -> Any:
+        if name in part.stored and _large(value):
+            return _shape(value)
+        if name in part.custom and callable(value) and not _ours(value):
+            return {"custom": self._name(value)}
+        return self.value(value)
+
+    def _name(self, part: Callable[..., Any]) -> str:
+        """The same for the same object; a second one of the same class is ``name#2``."""
+        if id(part) not in self._names:
+            name, taken = name_of(part), set(self._names.values())
+            numbered = (f"{name}#{number}" for number in range(2, len(taken) + 3))
+            self._names[id(part)] = name if name not in taken else next(n for n in numbered if n not in taken)
+        return self._names[id(part)]
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, Spec):
+            return self.part(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            return {"float": repr(value)}
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, (list, tuple)):
+            return [self.value(v) for v in value]
+        if isinstance(value, Mapping):
+            return {str(k): self.value(v) for k, v in value.items()}
+        if isinstance(value, torch.Tensor):
+            if value.numel() > _MAX_TENSOR:
+                raise ConfigError(
+                    f"a tensor of {value.numel()} numbers is too large for a configuration (at most {_MAX_TENSOR})"
+                )
+            return {"tensor": value.detach().cpu().tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
+        raise ConfigError(
+            f"{type(value).__name__} cannot be written to a configuration; Lather's own parts, numbers, strings, "
+            "lists and small tensors can"
+        )
+
+
+def _ours(value: object) -> bool:
+    return isinstance(value, Spec) and type(value).__module__.partition(".")[0] == "lather"
+
+
+def build(data: Any, expect: type[S], *, custom: Mapping[str, Any] | None = None) -> S:
     """Rebuild what :meth:`Spec.spec` wrote.
 
     Args:
         data: the mapping read from JSON.
         expect: the class (or base class) the result must be of.
+        custom: the user's own parts, by the names that were written for them; for one that is not given the
+            result holds an :class:`~lather.absent.Absent`.
 
     Raises:
         ConfigError: an unknown type, arguments that do not fit, or an object of another kind.
     """
-    result = _from_json(data)
+    result = _Reader(custom or {}).value(data)
     if not isinstance(result, expect):
         raise ConfigError(f"expected a {expect.__name__} here, got {result!r}")
     return result
@@ -152,23 +197,40 @@ def known(base: type[S]) -> dict[str, type[S]]:
     return {name: cls for name, cls in sorted(_KNOWN.items()) if issubclass(cls, base) and cls is not base}
 
 
-def _from_json(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_from_json(v) for v in value)  # constructors' defaults are tuples, never lists
-    if not isinstance(value, dict):
-        return value
-    keys = set(value)
-    if keys == {"float"}:
-        return float(value["float"])
-    if keys in ({"tensor", "dtype"}, {"shape", "dtype"}):
-        dtype = getattr(torch, str(value["dtype"]), None)
-        if not isinstance(dtype, torch.dtype):
-            raise ConfigError(f"unknown tensor dtype {value['dtype']!r}")
-        if "shape" in keys:
-            return _placeholder(value["shape"], dtype)
-        return torch.tensor(value["tensor"], dtype=dtype)
-    if keys == {"type", "arguments"}:
-        name, arguments = value["type"], value["arguments"]
+class _Reader:
+    """Reads one tree of parts; knows which it has read before."""
+
+    def __init__(self, custom: Mapping[str, Any]) -> None:
+        self._custom = dict(custom)
+        self._shared: dict[str, Any] = {}
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(self.value(v) for v in value)  # constructors' defaults are tuples, never lists
+        if not isinstance(value, dict):
+            return value
+        keys = set(value)
+        if keys == {"float"}:
+            return float(value["float"])
+        if keys in ({"tensor", "dtype"}, {"shape", "dtype"}):
+            dtype = getattr(torch, str(value["dtype"]), None)
+            if not isinstance(dtype, torch.dtype):
+                raise ConfigError(f"unknown tensor dtype {value['dtype']!r}")
+            if "shape" in keys:
+                return _placeholder(value["shape"], dtype)
+            return torch.tensor(value["tensor"], dtype=dtype)
+        if keys == {"custom"}:
+            return self._custom.setdefault(str(value["custom"]), Absent(str(value["custom"])))
+        if keys == {"shared"}:
+            if str(value["shared"]) not in self._shared:
+                raise ConfigError(f"part {value['shared']!r} is used before it is described")
+            return self._shared[str(value["shared"])]
+        if keys - {"shared"} == {"type", "arguments"}:
+            part = self._part(value["type"], value["arguments"])
+            return self._shared.setdefault(str(value["shared"]), part) if "shared" in keys else part
+        return {k: self.value(v) for k, v in value.items()}
+
+    def _part(self, name: Any, arguments: Any) -> Any:
         cls = _KNOWN.get(name) if isinstance(name, str) else None
         if cls is None or not isinstance(arguments, dict):
             raise ConfigError(f"{name!r} is not a part that this version of Lather knows")
@@ -177,7 +239,7 @@ def _from_json(value: Any) -> Any:
         keyword: dict[str, Any] = {}
         for key, raw in arguments.items():
             parameter = parameters.get(key)
-            item = _from_json(raw)
+            item = self.value(raw)
             if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
                 positional.extend(item)
             else:
@@ -186,4 +248,3 @@ def _from_json(value: Any) -> Any:
             return cls(*positional, **keyword)
         except TypeError as error:
             raise ConfigError(f"{name}: {error}") from error
-    return {k: _from_json(v) for k, v in value.items()}

@@ -18,6 +18,7 @@ from lather.divergences import (
     GaussianKernel,
     MaxSliced,
     RadiusCDF,
+    Sinkhorn,
     Sliced,
     SphereUniformity,
     Wasserstein1d,
@@ -33,7 +34,7 @@ D = 4
 SLICED = [name for name in DIVERGENCES if name.startswith("sliced-")]
 TWICE = ["radius-cdf", "gaussian-fit", "mardia", *(name for name in SLICED if "epps" not in name)]
 #: distances of a fit or of sorted values, and a maximum: above 0 for true prior samples, as their docstrings say
-BIASED = ["radius-cdf", "distance-cdf", "gaussian-fit", "max-sliced-wasserstein"]
+BIASED = ["radius-cdf", "distance-cdf", "gaussian-fit", "max-sliced-wasserstein", "sinkhorn"]
 UNBIASED = [name for name in DIVERGENCES if name not in BIASED]
 #: unchanged by shifts and scalings of the latents
 INVARIANT = ["mardia", "sphere-uniformity"]
@@ -98,6 +99,8 @@ def test_gradient_is_that_of_the_value(name, prior):
         divergence = Sliced(divergence.statistic, directions=5)
     if isinstance(divergence, MaxSliced):  # differences would see the ascent, too, until it has converged
         divergence = MaxSliced(divergence.statistic, steps=0)
+    if isinstance(divergence, Sinkhorn):  # the gradient is that of the limit
+        divergence = Sinkhorn(divergence.blur, tolerance=1e-10)
     z = (draw(6) * 0.7).requires_grad_()
     assert gradcheck(lambda z: divergence(z, prior, generator=seeded()), (z,))
 
@@ -185,7 +188,7 @@ def test_unbiased_form_does_not_shrink_the_latents_and_the_other_does(name):
 #: distances cannot see a shift; Cramér–von Mises hardly sees scale (1.8 is below six null standard deviations)
 UNSEEN = [("distance-cdf", "shift"), ("sliced-cramer-von-mises", "wide")]
 UNSEEN += [(name, what) for name in INVARIANT for what in ("wide", "narrow")]
-UNSEEN += [("mardia", "shift")]
+UNSEEN += [("mardia", "shift"), ("sinkhorn", "narrow")]  # 64 prior draws are as far from each other
 
 
 @pytest.mark.parametrize("name", [name for name in DIVERGENCES if name not in INVARIANT])

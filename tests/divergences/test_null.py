@@ -197,7 +197,7 @@ def test_what_is_not_known_is_not_claimed():
     assert swae.null_moments(NORMAL, 20) == (0.0, None)
 
 
-BIASED = ["radius-cdf", "distance-cdf", "gaussian-fit", "max-sliced-wasserstein"]
+BIASED = ["radius-cdf", "distance-cdf", "gaussian-fit", "max-sliced-wasserstein", "sinkhorn"]
 
 
 @pytest.mark.slow
@@ -219,7 +219,7 @@ def test_fluctuations_shrink_at_the_rate_given(name):
     divergence = RATES[name] if name in RATES else lt.make_divergence(name, 3)
     if isinstance(divergence, lt.MaxSliced):
         divergence = lt.MaxSliced(divergence.statistic, steps=5)
-    draws = 99 if name in ("distance-cdf", "max-sliced-wasserstein") else 199
+    draws = 99 if name in ("distance-cdf", "max-sliced-wasserstein", "sinkhorn") else 199
     small, large = (divergence.null(home(name, 3), n, draws=draws, cache=False, seed=n).std for n in (64, 256))
     seen = math.log(small / large) / math.log(4)
     # Silverman's and Henze and Zirkler's bandwidths shrink with n, which slows the rate

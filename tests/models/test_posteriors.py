@@ -16,17 +16,30 @@ from lather.models.posteriors import (
     DiagonalGaussian,
     DiagonalNormal,
     FixedNoise,
+    FlowPosterior,
     FullCovariance,
     FullNormal,
     Point,
     Posterior,
+    PowerSpherical,
     Sphere,
 )
 from lather.models.posteriors.base import soft_clamp
 from lather.spec import build, known
 
-ALL = [Point(), FixedNoise(0.3), DiagonalGaussian(), FullCovariance(), Sphere()]
-DENSE = [posterior for posterior in ALL if posterior.density]
+
+def bent(d: int, transforms: int = 2, context: int = 5) -> FlowPosterior:
+    """A flow that is no longer near the identity."""
+    posterior = FlowPosterior(d, transforms=transforms, hidden=(16, 12), context=context).double()
+    generator = torch.Generator().manual_seed(3)
+    for step in posterior.steps:
+        step.net.last.weight.data.normal_(0, 0.8, generator=generator)
+        step.net.last.bias.data.normal_(0, 0.8, generator=generator)
+    return posterior
+
+
+ALL = [Point(), FixedNoise(0.3), DiagonalGaussian(), FullCovariance(), Sphere(), bent(3), PowerSpherical()]
+DENSE = [posterior for posterior in ALL if posterior.gaussian]
 SPREAD = [DiagonalGaussian(), FullCovariance()]
 ids = {"ids": lambda posterior: type(posterior).__name__}
 

@@ -36,6 +36,7 @@ OBJECTIVES: dict[str, Objective] = {
     },
     "log of a divergence": Reconstruction() + Match(CramerWold(unbiased=False)).log(),
     "log of a mean": Reconstruction().log() + Match(CramerWold()),
+    "held": Reconstruction() + Match(CramerWold()).to_noise_floor(start=3.0),
     "penalties": Reconstruction() + LatentNorm() + 0.1 * DecoderPenalty("weights"),
 }
 

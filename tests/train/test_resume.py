@@ -14,7 +14,9 @@ import pytest
 import torch
 from small import digits, identical, rows, tiny
 
+from lather.divergences import Energy
 from lather.errors import RunError
+from lather.models import Autoencoder, Match, Reconstruction
 from lather.train import fit, open_run
 from lather.train.checkpoint import load_checkpoint, save_checkpoint
 from lather.train.loop import Epoch
@@ -72,6 +74,29 @@ def test_resumed_after_any_epoch(tmp_path: Path, uninterrupted: Path) -> None:
     same_run(tmp_path, uninterrupted)
     final = (tmp_path / "model.safetensors").read_bytes()
     assert final == (uninterrupted / "model.safetensors").read_bytes()
+
+
+def test_a_held_divergence_is_taken_up_again(tmp_path: Path) -> None:
+    """The multiplier and all that it remembers, stopped in the middle of one of its blocks."""
+
+    def held() -> Autoencoder:
+        return tiny(Reconstruction() + Match(Energy()).to_noise_floor())
+
+    def stop(epoch: Epoch) -> None:
+        assert epoch.t % 16, "a step in the middle of a block"
+        raise StopAt
+
+    settings = {**SETTINGS, "ema": None, "batch_size": 16}
+    fit(held(), digits(), out=tmp_path / "whole", **settings)
+    for _ in range(2):
+        resume = (tmp_path / "parts").exists()
+        with pytest.raises(StopAt):
+            fit(held(), digits(), out=tmp_path / "parts", resume=resume, callbacks=[stop], **settings)
+    fit(held(), digits(), out=tmp_path / "parts", resume=True, **settings)
+    same_run(tmp_path / "whole", tmp_path / "parts")
+    names = ("step", "match_weight", "match_z")
+    assert rows(tmp_path / "whole", "train", names) == rows(tmp_path / "parts", "train", names)
+    assert rows(tmp_path / "parts", "train", names)[-1][1] != 6.4  # it has moved
 
 
 def start(path: Path) -> subprocess.Popen[str]:

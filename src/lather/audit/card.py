@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["plain", "print_card"]
 
 _STYLES = {"green": "green", "amber": "yellow", "red": "red", "grey": "dim"}
-_SHOWN = ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy")
+_SHOWN = ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy", "energy_sampler")
 
 
 def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Console | None = None) -> None:

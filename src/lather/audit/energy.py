@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from lather.audit.row import Row
 from lather.divergences.detection import DetectionSize
 from lather.priors.base import Prior
 
-__all__ = ["energy_row"]
+__all__ = ["energy_row", "sampler_row"]
 
 _TITLE = "overall shape"
 _MOST = 1_500  # the pooled sample's distances fill one matrix of 3000 × 3000
@@ -65,6 +66,19 @@ def energy_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
         meaning="Latents and prior draws are spread differently: a latent's neighbours are more often other latents.",
         all_clear="Latents and prior draws mix: neither has neighbours of its own kind more often than the other.",
         remedy="Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
+    )
+
+
+def sampler_row(z: Float[Tensor, "n d"], sampler: Prior, *, generator: torch.Generator | None = None) -> Row:
+    """:func:`energy_row` against what was fitted to the latents, under its own key, ``energy_sampler``."""
+    name = f"fitted {type(sampler).__name__}"
+    return replace(
+        energy_row(z, sampler, generator=generator),
+        key="energy_sampler",
+        title=f"against the {name}",
+        meaning=f"Held-out latents and draws of the {name} are spread differently.",
+        all_clear=f"Held-out latents and draws of the {name} mix.",
+        remedy="Fit the sampler to more latents, or with more components.",
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lather.audit.gap import CHUNK, SamplingGap, decoded
 from lather.audit.row import Row, Verdict
+from lather.priors.base import Prior
 
 __all__ = ["GAP_AMBER", "GAP_RED", "elbo_row", "gap_rows", "reconstruction_row", "unmeasured"]
 
@@ -58,29 +59,40 @@ def reconstruction_row(held_out: Tensor, means: Tensor, decode: Callable[[Tensor
     )
 
 
-def elbo_row(elbo: float, *, likelihood: bool = True) -> Row:
-    """Evidence lower bound in nats per datum, or the same sum with a cross entropy that is no likelihood."""
+def elbo_row(elbo: float, *, likelihood: bool = True, tightened: float | None = None) -> Row:
+    """Evidence lower bound in nats per datum, or the same sum with a cross entropy that is no likelihood.
+
+    ``tightened``: by how much more an importance-weighted bound says, in nats per datum.
+    """
+    more = {} if tightened is None else {"tightened": tightened}
+    beyond = "" if tightened is None else f" Many draws a datum, weighed by importance, add {tightened:.1f} nats."
     if not likelihood:
         return Row(
             "elbo",
             "cross-entropy bound",
             effect=elbo,
             meaning=f"Cross entropy and KL come to {-elbo:.1f} nats a datum. The data are not binary, so this bounds "
-            "no likelihood; binarise them, or use a Gaussian likelihood, for one that does.",
-            details={"likelihood": False},
+            "no likelihood; binarise them, or use a Gaussian likelihood, for one that does." + beyond,
+            details={"likelihood": False, **more},
         )
     return Row(
         "elbo",
         _TITLES["elbo"],
         effect=elbo,
         meaning=f"Held-out data have a log likelihood of at least {elbo:.1f} nats each on average (higher is better; "
-        "comparable only between models of the same likelihood).",
-        details={"likelihood": True},
+        "comparable only between models of the same likelihood)." + beyond,
+        details={"likelihood": True, **more},
     )
 
 
-def gap_rows(gap: SamplingGap) -> list[Row]:
-    """The blame table as rows, Fréchet distances in the effects and kernel distances in ``details``."""
+def gap_rows(gap: SamplingGap, *, fitted: Prior | None = None) -> list[Row]:
+    """The blame table as rows, Fréchet distances in the effects and kernel distances in ``details``.
+
+    Args:
+        gap: what was measured.
+        fitted: what the draws came from, where that is not the model's own prior.
+    """
+    source = "the prior" if fitted is None else f"the fitted {type(fitted).__name__}"
     real = gap.scores["real"]["frechet"]
     rows = []
     for name, meaning in (
@@ -89,7 +101,7 @@ def gap_rows(gap: SamplingGap) -> list[Row]:
             "Reconstructions are {} as far from real data as other real data are: the decoder's limits.",
         ),
         ("posterior", "Decodes of noisy held-out latents are {} as far: what latent noise adds shows here."),
-        ("prior", "What the model generates from the prior is {} as far: this is what a user sees."),
+        ("prior", f"What the model generates from {source} is {{}} as far: this is what a user sees."),
     ):
         score = gap.scores[name]
         times = score["frechet"].value / real.value if real.value > 0 else float("inf")
@@ -102,7 +114,13 @@ def gap_rows(gap: SamplingGap) -> list[Row]:
                 low=score["frechet"].low,
                 high=score["frechet"].high,
                 meaning=meaning.format(f"{times:.{0 if times >= 10 else 1}f} times"),
-                details={"kernel": list(score["kernel"]), "real": list(real), "n": gap.n, "features": gap.features},
+                details={
+                    "kernel": list(score["kernel"]),
+                    "real": list(real),
+                    "n": gap.n,
+                    "features": gap.features,
+                    **({"drawn_from": repr(fitted)} if fitted is not None and name == "prior" else {}),
+                },
             )
         )
     step, prior = gap.steps["gap"]["frechet"], gap.scores["prior"]["frechet"]
@@ -119,8 +137,10 @@ def gap_rows(gap: SamplingGap) -> list[Row]:
             low=step.low,
             high=step.high,
             verdict=verdict,
-            meaning=_sentence(step.low, share),
-            remedy="Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
+            meaning=_sentence(step.low, share, fitted),
+            remedy="Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents."
+            if fitted is None
+            else "Fit the sampler to more latents, with more components, or match the latents with the prior.",
             details={
                 "share": share,
                 "kernel": list(gap.steps["gap"]["kernel"]),
@@ -129,6 +149,7 @@ def gap_rows(gap: SamplingGap) -> list[Row]:
                 "n": gap.n,
                 "splits": gap.splits,
                 "features": gap.features,
+                **({} if fitted is None else {"drawn_from": repr(fitted)}),
             },
         )
     )
@@ -141,9 +162,16 @@ def _colour(low: float, share: float) -> Verdict:
     return "red" if share >= GAP_RED else "amber"
 
 
-def _sentence(low: float, share: float) -> str:
+def _sentence(low: float, share: float, fitted: Prior | None) -> str:
     if low <= 0:
-        return "Images decoded from prior draws are as close to real ones as decodes of held-out latents."
+        draws = "prior draws" if fitted is None else f"draws of the fitted {type(fitted).__name__}"
+        return f"Images decoded from {draws} are as close to real ones as decodes of held-out latents."
+    if fitted is not None:
+        return (
+            f"{share:.0%} of the distance between generated and real data comes from drawing from the fitted "
+            f"{type(fitted).__name__} instead of the latents themselves; the rest is the decoder's and the latent "
+            "noise's."
+        )
     return (
         f"{share:.0%} of the distance between generated and real data comes from sampling where the encoder puts no "
         "data; the rest is the decoder's and the latent noise's."

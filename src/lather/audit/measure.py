@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lather.audit.energy import energy_row
+from lather.audit.energy import energy_row, sampler_row
 from lather.audit.features import Features
 from lather.audit.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
 from lather.audit.gap import CHUNK, decoded, sampling_gap
@@ -38,8 +39,11 @@ def measure_run(
     label_names: Sequence[str] = (),
     elbo: float | None = None,
     elbo_is_likelihood: bool = True,
+    elbo_tightened: float | None = None,
     features: Features | None = None,
     context: Mapping[str, Any] | None = None,
+    sampler: Prior | None = None,
+    further: Sequence[Row] = (),
     seed: int = 0,
 ) -> Report:
     """Compare held-out latents with the prior, and what is decoded from each with held-out data.
@@ -52,7 +56,7 @@ def measure_run(
     Args:
         latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
             (n, h, w, c), n ≥ 20. Of *held-out* data: latents of training data flatter the model.
-        prior: where generation samples from.
+        prior: what latents should follow, and where generation samples from unless there is a ``sampler``.
         held_out: the data themselves, (n, *shape), in the order of ``latents``.
         decode: latents (m, d) → mean images (m, *shape), of the range of ``held_out``; called under ``no_grad`` on
             at most 256 latents at a time, with the device and dtype of ``latents``.
@@ -62,8 +66,12 @@ def measure_run(
         elbo: evidence lower bound of the held-out data in nats per datum, where the model has one.
         elbo_is_likelihood: whether it bounds a log likelihood; ``False`` for a cross entropy of data that are not
             binary, which is then reported under its own name.
+        elbo_tightened: what an importance-weighted bound adds to it, in nats per datum.
         features: images → (n, f), what image sets are compared by; see :mod:`lather.audit.features`.
+        sampler: what new latents are drawn from where that is not ``prior``, such as a mixture fitted to them: the gap,
+            the generated images and the fidelity of what is generated are then those of ``sampler``, and say so.
         context: JSON-ready facts to keep in the report (data, recipe, epochs …).
+        further: rows to append, judged already.
         seed: source of every random choice.
 
     Raises:
@@ -78,6 +86,9 @@ def measure_run(
         ('red', 'red', 'no decoder was given')
     """
     generator = torch.Generator().manual_seed(seed)
+    source = prior if sampler is None else sampler
+    if source.d != prior.d:
+        raise ShapeError(f"the sampler has d={source.d} and the prior d={prior.d}; they must agree")
     z = check_latents(latents, prior)
     n = len(z)
     _check_beside(latents, held_out, means, labels)
@@ -87,19 +98,24 @@ def measure_run(
     own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
     rows = [*ladder_rows(z, prior), radius_row(z, prior, generator=own), energy_row(z, prior, generator=own)]
 
+    if sampler is not None:  # the latents need not follow the prior, so a remedy for that would mislead
+        rows = [*(replace(row, remedy="") for row in rows), sampler_row(z, sampler, generator=own)]
+
     few = order[:MOST_IMAGES]
     draws = latents.detach()[few.to(latents.device)]
     codes = draws if means is None else means.detach()[few.to(means.device)].to(draws)
     data = None if held_out is None else held_out[few.to(held_out.device)].detach().cpu().float()
     none = unmeasured("elbo", "this model has no likelihood bound")
-    bound = none if elbo is None else elbo_row(elbo, likelihood=elbo_is_likelihood)
-    rows += _decoded_rows(decode, data, draws, codes, prior, bound, features, generator)
+    bound = none if elbo is None else elbo_row(elbo, likelihood=elbo_is_likelihood, tightened=elbo_tightened)
+    rows += _decoded_rows(decode, data, draws, codes, source, sampler is not None, bound, features, generator)
 
     plots, arrays = map_data(z, prior, None if labels is None else labels.cpu()[order], label_names, own)
-    for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, data, codes, prior, own)):
+    for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, data, codes, source, own)):
         plots |= more_plots
         arrays |= more_arrays
-    judged = judge(rows)
+    if sampler is not None:
+        plots["sampler"] = repr(sampler)
+    judged = [*judge(rows), *further]
     return Report(
         n, z.shape[1], repr(prior), seed, {row.key: row for row in judged}, dict(context or {}), plots, arrays
     )
@@ -123,6 +139,7 @@ def _decoded_rows(
     draws: Tensor,
     means: Tensor,
     prior: Prior,
+    fitted: bool,
     bound: Row,
     features: Features | None,
     generator: torch.Generator,
@@ -136,7 +153,7 @@ def _decoded_rows(
         reason = f"{len(data)} held-out data are too few to split in two; {2 * FEWEST} are needed"
         return [*rows, *(unmeasured(key, reason) for key in fidelity)]
     gap = sampling_gap(decode, data, draws, prior, means=means, features=features, generator=generator)
-    return [*rows, *gap_rows(gap)]
+    return [*rows, *gap_rows(gap, fitted=prior if fitted else None)]
 
 
 @torch.no_grad()

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _GROUPS = (
-    ("Do the latents follow the prior?", ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy")),
+    (
+        "Do the latents follow the prior?",
+        ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy", "energy_sampler"),
+    ),
     ("What does it cost?", ("gap", "fidelity_reconstruction", "fidelity_posterior", "fidelity_prior")),
     ("How well are data kept?", ("reconstruction_error", "elbo")),
 )
@@ -56,7 +59,7 @@ def _figures(report: Report) -> list[dict[str, str]]:
         samples, originals = arrays["samples"], arrays["originals"]
         add(
             "Generated",
-            "Decodes of draws from the prior, none picked.",
+            f"Decodes of draws from {words.get('sampler', 'the prior')}, none picked.",
             *(_png(image_grid(samples, theme=theme)) for theme in (LIGHT, DARK)),
         )
         add(

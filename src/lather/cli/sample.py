@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from lather.cli.tables import JSON
 from lather.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lather.priors import Prior
+    from lather.train import Run
 
 __all__ = ["sample"]
 
@@ -35,7 +39,8 @@ def sample(
     n
         How many.
     prior
-        Draw latents from another prior than the run's own; `lather priors` lists them.
+        What to draw latents from: fitted, the mixture or second stage that training fitted to them; model, the prior
+        they were trained with; or another one, `lather priors` lists them (default: fitted where there is one).
     out
         File to write: .png, .npy or .npz (default: RUN/generated.png, .npy for features).
     seed
@@ -47,7 +52,6 @@ def sample(
     from lather.audit.grids import image_grid, save_image
     from lather.data import Scaling
     from lather.files import atomically
-    from lather.priors import make_prior
     from lather.train import open_run
 
     if n < 1:
@@ -58,7 +62,7 @@ def sample(
     if path.suffix not in ((".png", ".npy", ".npz") if image else (".npy", ".npz")):
         kinds = ".png, .npy or .npz" if image else ".npy or .npz"
         raise ConfigError(f"samples of this run can be written as {kinds}, not as {path.name!r}")
-    law = None if prior is None else make_prior(prior, trained.model.prior.d)
+    law, words = _source(trained, prior)
     x = trained.model.generate(n, prior=law, generator=torch.Generator().manual_seed(seed)).cpu()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".png":
@@ -71,6 +75,25 @@ def sample(
             else:
                 np.savez_compressed(handle, x=values)
     if as_json:
-        print(json.dumps({"file": str(path), "n": n, "shape": list(x.shape[1:])}))
+        print(json.dumps({"file": str(path), "n": n, "shape": list(x.shape[1:]), "prior": repr(law)}))
     else:
-        print(f"{n} samples → {path}")
+        print(f"{n} samples, drawn from {words}, → {path}")
+
+
+def _source(run: Run, asked: str | None) -> tuple[Prior, str]:
+    """What to draw from, and how to call it."""
+    from lather.priors import make_prior
+
+    model = run.model
+    if asked is None:
+        asked = "model" if run.sampler is None else "fitted"
+    if asked == "model":
+        return model.prior, f"the model's prior {model.prior!r}"
+    if asked == "fitted":
+        if run.sampler is None:
+            raise ConfigError(
+                f"nothing was fitted to the latents of {run.path}: its recipe draws from the prior; use --prior model"
+            )
+        return run.sampler, f"the {type(run.sampler).__name__} fitted to the training latents ({model.sampler})"
+    law = make_prior(asked, model.prior.d)
+    return law, repr(law)

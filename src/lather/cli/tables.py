@@ -31,6 +31,8 @@ def recipes(*, numbers: int = 784, as_json: JSON = False) -> None:
                 "summary": recipe.summary,
                 "objective": repr(design.objective),
                 "posterior": repr(design.posterior),
+                "sampler": design.sampler,
+                "net_options": dict(design.net_options),
                 "options": recipe.options,
                 "paper": None if recipe.paper == "none" else repr(recipe.design(numbers, paper=True).objective),
                 "citation": recipe.citation,
@@ -50,6 +52,10 @@ def recipes(*, numbers: int = 784, as_json: JSON = False) -> None:
         lines = [row["summary"], f"{row['objective']},  posterior {row['posterior']}"]
         if row["paper"] not in (None, row["objective"]):
             lines.append(f"--paper: {row['paper']}")
+        if row["net_options"]:
+            lines.append("networks with " + "  ".join(f"{k}={v}" for k, v in row["net_options"].items()))
+        if row["sampler"]:
+            lines.append(f"new latents are drawn from a sampler fitted to the trained ones: {row['sampler']}")
         if row["options"]:
             lines.append("--set: " + "  ".join(f"{k}={_shown(v)}" for k, v in row["options"].items()))
         lines.append(row["citation"])
@@ -62,11 +68,20 @@ def _shown(value: Any) -> str:
 
 
 def priors(*, as_json: JSON = False) -> None:
-    """List the priors that latents can be matched with."""
-    from lather.priors import PRIORS
+    """List the priors that latents can follow, and those that are learned with them (by recipes with a KL term)."""
+    from lather.priors import LEARNED_PRIORS, PRIORS
 
-    rows = [{"name": name, "class": kind.__name__, "summary": kind.summary} for name, (kind, _) in PRIORS.items()]
-    show(rows, as_json, title="Priors", columns={"name": "prior", "class": "class", "summary": "what it is"})
+    rows = [
+        {"name": name, "class": kind.__name__, "learned": learned, "summary": kind.summary}
+        for learned, table in ((False, PRIORS), (True, LEARNED_PRIORS))
+        for name, (kind, _) in table.items()
+    ]
+    if as_json:
+        show(rows, True, title="", columns={})
+        return
+    shown = [{**row, "learned": "learned" if row["learned"] else ""} for row in rows]
+    columns = {"name": "prior", "class": "class", "learned": "", "summary": "what it is"}
+    show(shown, False, title="Priors", columns=columns)
 
 
 def divergences(*, latent: int = 8, null: int | None = None, as_json: JSON = False) -> None:

@@ -78,6 +78,10 @@ class ModelOptions:
     """Option of the recipe, NAME=VALUE, such as weight=50. May be repeated."""
     paper: bool = False
     """The paper's own weights instead of those that match the prior."""
+    hold_z: float | None = None
+    """In place of a weight: hold matching terms at most so many sd of chance above the noise of a batch, such as 2."""
+    hold_n: int | None = None
+    """In place of a weight: hold matching terms where it takes so many latents to see the difference (n*)."""
 
 
 def train(
@@ -134,6 +138,8 @@ def train(
         paper=model.paper,
         seed=settings.seed,
         options=parse_options(model.set, "--set"),
+        hold_z=model.hold_z,
+        hold_n=model.hold_n,
     )
     folder = out if out is not None else _free(Path("runs") / f"{dataset.name}-{model.recipe}-{model.latent}")
     notes = {"recipe": {"name": model.recipe, "paper": model.paper}, "data": {"load": how}}

@@ -39,6 +39,9 @@ class DistanceCDF(Divergence):
 
     Where the prior does not know the law, it is that of up to 2¹⁷ distances among max(n, 256) draws, interpolated.
 
+    Sees: how latents lie to each other: spread, clusters. Misses: where they lie: a shift changes nothing. Null: of
+    order 1/n. Cost: O(n² d).
+
     Reference:
         Duda (2018), Gaussian AutoEncoder, arXiv:1811.04751.
 

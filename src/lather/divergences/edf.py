@@ -59,6 +59,9 @@ class CramerVonMises(DistributionStatistic):
     negative. The null mean of the other form is 1/6n. It sees shifts best, scale less, tails hardly; the pull on a
     sample far out vanishes with the density there. Cost O(n log n) a slice.
 
+    Sees: shifts. Misses: scale, almost; tails; pulls on nothing far out. Null: mean 0, 1/6n in the other form.
+    Cost: O(n log n) a slice.
+
     Reference:
         Anderson, Darling (1952), Asymptotic theory of certain "goodness of fit" criteria, Ann. Math. Stat. 23.
 
@@ -81,6 +84,9 @@ class Watson(DistributionStatistic):
     It treats u as an angle, so where the axis is cut does not matter: it sees scale and bumps better than
     Cramér–von Mises, a shift less. Unbiased by default (the null mean of the other form is 1/12n exactly); the
     pairs i = j are constant, so both forms have the same minimiser. Cost O(n log n) a slice.
+
+    Sees: scale and bumps. Misses: shifts, more than others do; pulls on nothing far out. Null: mean 0, 1/12n in the
+    other form. Cost: O(n log n) a slice.
 
     Reference:
         Watson (1961), Goodness-of-fit tests on a circle, Biometrika 48.
@@ -106,6 +112,9 @@ class AndersonDarling(DistributionStatistic):
     exactly. In that form the pull on a sample far out grows with its distance, all of it from i = j; the unbiased one
     does not pull the single farthest sample of a side, only those behind it. Cost O(n log n) a slice.
 
+    Sees: tails as well as the middle. Misses: the single farthest sample of each side. Null: mean 0, 1/n in the
+    other form. Cost: O(n log n) a slice.
+
     Reference:
         Anderson, Darling (1954), A test of goodness of fit, JASA 49.
 
@@ -130,6 +139,9 @@ class KolmogorovSmirnov(DistributionStatistic):
     Its gradient is that of the one sample where the largest gap is, so as a loss it is slow and noisy; as a
     number it is the best known of all. Unbiased subtracts the exact null mean (√(π/2) ln 2 / √n or so), which centres
     the value but leaves the gradient as it is: minimised by a scale other than 1. Cost O(n log n) a slice.
+
+    Sees: the largest gap, wherever it is. Misses: everything but that gap, as a loss. Null: mean 0 after
+    subtracting the exact one. Cost: O(n log n) a slice.
 
     Reference:
         Kolmogorov (1933), Sulla determinazione empirica di una legge di distribuzione, G. Ist. Ital. Attuari 4.

@@ -41,6 +41,9 @@ class EppsPulley(SliceStatistic):
     SIGReg's) score as if they coincided, so an outlier there goes unseen. To reproduce results, and where a fixed cost
     matters more; the pairs i = j are left out exactly as above.
 
+    Sees: mean and covariance. Misses: tails and clusters at training batch sizes; its gradient vanishes under
+    collapse. Null: mean 0. Cost: O(n) a slice and node.
+
     Args:
         gamma: γ of the weight e^{−γt²}, positive; ½ is SIGReg's.
         unbiased: ``False`` gives the V-statistic, the integral as written.

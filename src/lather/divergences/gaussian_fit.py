@@ -28,6 +28,8 @@ class GaussianFit(Divergence):
     or with simulated prior samples. The latent scale that minimises the KL is 1; W₂² is minimised by a smaller one.
     :class:`~lather.divergences.hermite.HermiteLadder` of order 2 sees the same without bias. Cost O(n d²).
 
+    Sees: mean and covariance. Misses: everything else. Null: about d(d+1)/4n + d/n. Cost: O(n d²).
+
     Args:
         distance: ``"w2"``, any n, or ``"kl"``, which needs n > d.
 

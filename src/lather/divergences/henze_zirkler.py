@@ -30,6 +30,9 @@ class HenzeZirkler(Divergence):
     dimensions; in many it sees nothing: at d = 64 its gradient is about 1e-13. Take :class:`MMD` with a bandwidth of
     √d or :class:`Energy` there. Cost O(n² d), memory O(n d).
 
+    Sees: fine structure in few dimensions: tails, clusters. Misses: everything in many dimensions, where kernel and
+    gradient vanish. Null: mean 0. Cost: O(n² d).
+
     Args:
         beta: β, positive; ``None`` is Henze and Zirkler's.
         unbiased: mean over pairs i ≠ j; ``False`` takes all n² pairs, never negative.

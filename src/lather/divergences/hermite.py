@@ -129,6 +129,9 @@ class HermiteLadder(Divergence):
 
     Cost: O(n·d²) for order ≤ 2 with d ≤ n, otherwise O(n²·d); memory O(n·d + block²).
 
+    Sees: mean, covariance, skewness, kurtosis, each up to its order. Misses: shapes whose moments up to that order
+    are normal. Null: mean 0, variance exact at every n and d. Cost: O(n d²) for order ≤ 2 and d ≤ n, else O(n² d).
+
     Args:
         order: highest degree, 1 to 4.
         unbiased: mean over pairs i ≠ j; ``False`` takes all n² pairs (non-negative, and biased upwards).

@@ -27,6 +27,9 @@ class Mardia(Divergence):
     complement to :class:`~lather.divergences.gaussian_fit.GaussianFit`; for N(0, I) itself
     :class:`~lather.divergences.hermite.HermiteLadder` sees all of it. May be negative. Cost O(n² d), memory O(n²).
 
+    Sees: skewness and kurtosis. Misses: mean and covariance, by construction. Null: mean 0, its moments exact.
+    Cost: O(n² d), memory O(n²).
+
     Args:
         unbiased: ``False`` leaves the null moments in: b₁/6 + (b₂ − d(d+2))²/8d(d+2), never negative.
 

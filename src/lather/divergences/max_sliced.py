@@ -28,6 +28,10 @@ class MaxSliced(Divergence):
     above 0 for true prior samples, whatever the statistic, and the more the larger d/n: the direction overfits.
     Compare with values on simulated prior samples. Cost: a product n·d·k, then 2·(steps + 1) products n·d.
 
+    Sees: the one bad axis that averages over slices dilute. Misses: what no projection shows; the maximum itself,
+    where the ascent stops short. Null: above 0, and growing with d/n: the direction overfits. Cost: a product n·d·k
+    and 2·(steps + 1) products n·d.
+
     Args:
         statistic: as for :class:`~lather.divergences.sliced.Sliced`.
         steps: of ascent; 0 takes the best random direction.

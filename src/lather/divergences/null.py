@@ -77,7 +77,7 @@ class NullDistribution:
 
     def zscore(self, x: float | Tensor) -> float:
         """``x`` in standard deviations above the mean; 0 where the null does not vary and x is its value."""
-        gap = float(x) - self.mean
+        gap = _number(x) - self.mean
         if self.std > 0:
             return gap / self.std
         return 0.0 if gap == 0 else math.copysign(math.inf, gap)
@@ -89,7 +89,7 @@ class NullDistribution:
         lies above all draws it is :attr:`floor`, an upper bound (:meth:`is_bound`); more draws would show how small it
         is. NaN counts as larger than any draw: latents without a finite value are no prior draws.
         """
-        value = float(x)
+        value = _number(x)
         above = 0 if math.isnan(value) else self.draws - int(torch.searchsorted(self.values, value))
         return (1 + above) / (1 + self.draws)
 
@@ -116,6 +116,10 @@ class NullDistribution:
             f"<null of {self.name} at n={self.n}, d={self.d}: mean {self.mean:.3g}, sd {self.std:.3g}, 95% below "
             f"{self.quantile(0.95):.3g}; {self.draws} draws{known}>"
         )
+
+
+def _number(x: float | Tensor) -> float:
+    return float(x.detach()) if isinstance(x, Tensor) else float(x)
 
 
 @torch.no_grad()

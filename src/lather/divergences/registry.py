@@ -20,6 +20,7 @@ from lather.divergences.mardia import Mardia
 from lather.divergences.max_sliced import MaxSliced
 from lather.divergences.mmd import MMD, GaussianKernel, IMQKernel
 from lather.divergences.radius_cdf import RadiusCDF
+from lather.divergences.sinkhorn import Sinkhorn
 from lather.divergences.sliced import Sliced
 from lather.divergences.sphere_uniformity import SphereUniformity
 from lather.divergences.stein import SteinDiscrepancy
@@ -53,6 +54,10 @@ DIVERGENCES: dict[str, tuple[str, Callable[[int], Divergence]]] = {
     ),
     "radius-cdf": ("radii against their law (half of Duda's Gaussian AE)", lambda d: RadiusCDF()),
     "distance-cdf": ("pair distances against their law (the other half)", lambda d: DistanceCDF()),
+    "sinkhorn": (
+        "Sinkhorn divergence from as many prior draws at a blur of ½√d; biased",
+        lambda d: Sinkhorn(blur=0.5 * math.sqrt(d)),
+    ),
     "stein": ("kernel Stein discrepancy, inverse multiquadric kernel", lambda d: SteinDiscrepancy()),
     "gaussian-fit": ("W₂² of the fitted Gaussian: mean and covariance alone, biased", lambda d: GaussianFit()),
     "mardia": ("skewness and kurtosis, whatever mean and covariance", lambda d: Mardia()),

@@ -56,6 +56,10 @@ class Sliced(Divergence):
     their draws, projected on the same directions. Unbiased if the statistic is. Cost one matrix product n·d·k and
     k statistics.
 
+    Sees: what its statistic sees, in every direction alike. Misses: a single bad axis, diluted by a factor d;
+    dependence that no projection shows. Null: that of its statistic, with slicing noise. Cost: k sorts or sums of
+    n, one product n·d·k.
+
     Args:
         statistic: :class:`~lather.divergences.wasserstein.Wasserstein1d` (sliced Wasserstein),
             :class:`~lather.divergences.epps_pulley.EppsPulley` (SIGReg),

@@ -30,6 +30,9 @@ class SphereUniformity(Divergence):
     Unbiased by default: expectation 0 under the prior, may be slightly negative. It sees the mean direction first,
     then clusters of a width of about 1/√t; in many dimensions and at small t little else. Cost O(n² d), memory O(n d).
 
+    Sees: the mean direction, then clusters of a width of 1/√t. Misses: the radius; fine structure in many
+    dimensions. Null: mean 0. Cost: O(n² d), no prior draws.
+
     Args:
         t: positive; 2 is the authors'. About d/4 keeps the kernel's width in step with typical distances.
         unbiased: mean over pairs i ≠ j; ``False`` takes all n² pairs, never negative.

@@ -32,6 +32,9 @@ class SteinDiscrepancy(Divergence):
     multiquadric makes it see every difference in the end; in practice it sees mean and spread first, and hardly the
     *weights* of well separated modes. Its pull on an outlier does not vanish. Cost O(n² d), memory O(n d).
 
+    Sees: mean and spread first. Misses: the weights of well separated modes. Null: mean 0. Cost: O(n² d), no prior
+    draws.
+
     Args:
         scale: c in units of √d, positive; 1 puts c² at half the mean squared distance of prior draws.
         unbiased: mean over pairs i ≠ j; ``False`` takes all n² pairs, never negative.

@@ -16,7 +16,7 @@ from lather.models.capabilities import Parts
 from lather.models.likelihoods import Gaussian, Likelihood, SquaredError
 from lather.models.likelihoods.base import DataDistribution
 from lather.models.objective import Objective, Term
-from lather.models.posteriors import DiagonalGaussian, Point, Posterior, Sphere
+from lather.models.posteriors import DiagonalGaussian, Point, Posterior, PowerSpherical, Sphere
 from lather.models.posteriors.distributions import LatentDistribution
 from lather.models.step import Step
 from lather.priors import Prior
@@ -39,11 +39,14 @@ class Autoencoder(nn.Module):
         prior: what latents should follow and new ones are drawn from; ``prior.d == prod(latent_shape)``.
         objective: what training minimises, such as ``Reconstruction() + 10 * Match(CramerWold())``.
         posterior: how the encoder's output becomes q(z|x). Default: :class:`DiagonalGaussian` if the objective
-            needs a density, :class:`Sphere` for a prior on the sphere, else :class:`Point`.
+            needs a density, else :class:`Point`; for a prior on the sphere :class:`PowerSpherical`, else
+            :class:`Sphere`.
         likelihood: how the decoder's output becomes p(x|z). Default: :class:`Gaussian` with optimal σ if the
             objective needs a density (so that the loss is an ELBO), else :class:`SquaredError`.
         latent_shape: shape of one latent where it is not a vector, such as (4, 8, 8). The prior and every
             divergence see it as one vector of d numbers.
+        sampler: what new latents are drawn from instead of the prior, by name: a key of ``lather.samplers.SAMPLERS``.
+            :func:`lather.fit` fits it to the latents of the training data once the weights are trained.
 
     Raises:
         CapabilityError: parts that cannot work together; the message names what would.
@@ -69,11 +72,12 @@ class Autoencoder(nn.Module):
         posterior: Posterior | None = None,
         likelihood: Likelihood | None = None,
         latent_shape: Sequence[int] | None = None,
+        sampler: str | None = None,
     ) -> None:
         super().__init__()
         objective = Objective([(1.0, objective)]) if isinstance(objective, Term) else objective
         if posterior is None:
-            posterior = DiagonalGaussian() if objective.density else Point() if prior.euclidean else Sphere()
+            posterior = _default_posterior(prior, objective.density)
         if likelihood is None:
             likelihood = Gaussian(sigma="optimal") if objective.density else SquaredError()
         self.latent_shape = tuple(latent_shape) if latent_shape is not None else (prior.d,)
@@ -85,12 +89,13 @@ class Autoencoder(nn.Module):
         if not prior.euclidean and posterior.euclidean:
             raise CapabilityError(
                 f"{prior!r} lives on the unit sphere and {posterior!r} fills all of R^{prior.d}, so they can never "
-                "match; use posterior=Sphere(), or prior=StandardNormal(d)"
+                f"match; use posterior={_default_posterior(prior, objective.density)!r}"
+                f"{' (recipe svae)' if objective.density else ''}, or prior=StandardNormal(d)"
             )
         if prior.euclidean and not posterior.euclidean:
             raise CapabilityError(
                 f"{posterior!r} puts latents on the unit sphere, where {prior!r} has no mass; use "
-                f"prior=UniformSphere({prior.d}), or posterior=Point()"
+                f"prior=UniformSphere({prior.d}), or posterior={_default_posterior(prior, objective.density)!r}"
             )
         if prior.learned and not objective.density:
             raise CapabilityError(
@@ -99,7 +104,7 @@ class Autoencoder(nn.Module):
             )
         objective.check(Parts(prior=prior, posterior=posterior, likelihood=likelihood))
         posterior.output_shape(self.latent_shape)  # refuses shapes that it cannot read
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder, self.decoder, self.sampler = encoder, decoder, sampler
         self.prior, self.objective, self.posterior, self.likelihood = prior, objective, posterior, likelihood
         prior.attach(self.encode)
 
@@ -156,6 +161,7 @@ class Autoencoder(nn.Module):
             decode=self.decode,
             decoder=self.decoder,
             generator=generator,
+            noise=noise if noise is not None else generator,
             t=t,
             gather=gather,
         )
@@ -198,9 +204,9 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, *, batch: int = 512) -> Tensor:
-        """The decoder's mean at the posterior's mean, for data (n, \\*sample_shape)."""
+        """The decoder's mean at the posterior's mean (on a sphere: mean direction), for data (n, \\*sample_shape)."""
         with self._evaluating():
-            return torch.cat([self.decode(self.encode(part).mean).mean for part in x.split(batch)])
+            return torch.cat([self.decode(self.encode(part).centre).mean for part in x.split(batch)])
 
     @torch.no_grad()
     def latents(self, x: Tensor, *, batch: int = 512) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
@@ -218,3 +224,9 @@ class Autoencoder(nn.Module):
             yield
         finally:
             self.train(training)
+
+
+def _default_posterior(prior: Prior, density: bool) -> Posterior:
+    if prior.euclidean:
+        return DiagonalGaussian() if density else Point()
+    return PowerSpherical() if density else Sphere()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -22,7 +23,7 @@ def describe(model: Autoencoder) -> dict[str, Any]:
     """Everything but the weights, JSON-ready.
 
     A network of the user's own is written as its class name only, under ``"custom"``; :func:`rebuild` then needs
-    the network itself.
+    the network itself, where the model cannot do without.
     """
     return {
         "encoder": _net(model.encoder),
@@ -33,16 +34,25 @@ def describe(model: Autoencoder) -> dict[str, Any]:
         "likelihood": model.likelihood.spec(),
         "objective": model.objective.spec(),
         "algebra": repr(model.objective),
+        "sampler": model.sampler,
     }
 
 
-def rebuild(data: Any, *, encoder: nn.Module | None = None, decoder: nn.Module | None = None) -> Autoencoder:
+def rebuild(
+    data: Any,
+    *,
+    encoder: nn.Module | None = None,
+    decoder: nn.Module | None = None,
+    custom: Mapping[str, Any] | None = None,
+) -> Autoencoder:
     """The autoencoder that :func:`describe` described, with fresh weights.
 
     Args:
         data: what ``describe`` returned, read from JSON.
         encoder: the network to use where the description holds only the name of a custom one.
         decoder: likewise.
+        custom: your own parts of the objective (critics, feature networks), by the names in the description. Without
+            them the model encodes and generates, and its losses say what is missing.
 
     Raises:
         ConfigError: a description that does not fit, or a custom network that was not given.
@@ -55,7 +65,8 @@ def rebuild(data: Any, *, encoder: nn.Module | None = None, decoder: nn.Module |
             prior=build(data["prior"], Prior),
             posterior=build(data["posterior"], Posterior),
             likelihood=build(data["likelihood"], Likelihood),
-            objective=build(data["objective"], Objective),
+            objective=build(data["objective"], Objective, custom=custom),
+            sampler=data.get("sampler"),
         )
     except (KeyError, TypeError) as error:
         raise ConfigError(f"this is no description of an autoencoder: {error!r}") from error

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from lather.divergences import Divergence
+from lather.divergences import Divergence, Energy
 from lather.models.capabilities import Parts
+from lather.models.held import Held
 from lather.models.objective import Term
 from lather.models.step import Step
 
@@ -21,7 +22,8 @@ class Match(Term):
     in), those of all processes together. Never multiplied by the batch size.
 
     Args:
-        divergence: any :class:`~lather.divergences.Divergence`, or a sum of them.
+        divergence: any :class:`~lather.divergences.Divergence`, or a sum of them; default the energy
+            distance, which has no bandwidth to choose and a bounded gradient that vanishes nowhere.
 
     Example:
         >>> from lather import CramerWold, Match, Reconstruction
@@ -31,12 +33,16 @@ class Match(Term):
 
     key: ClassVar[str] = "match"
 
-    def __init__(self, divergence: Divergence) -> None:
+    def __init__(self, divergence: Divergence | None = None) -> None:
         super().__init__()
-        self.divergence = divergence
+        self.divergence = divergence if divergence is not None else Energy()
+        self.arguments = {"divergence": self.divergence}
 
     def forward(self, step: Step) -> Tensor:
         return self.divergence(step.matched, step.prior, generator=step.generator)
+
+    def __repr__(self) -> str:
+        return f"Match({self.divergence!r})"
 
     def check(self, parts: Parts) -> None:
         self.divergence.check(parts.prior)
@@ -44,3 +50,17 @@ class Match(Term):
     def log(self) -> Match:
         """log of the divergence's V-form, which is positive where the U-form need not be."""
         return Match(self.divergence.log())
+
+    def to_noise_floor(self, z: float = 2.0, *, samples: int | None = None, start: float | None = None) -> Held:
+        """Hold the divergence at most ``z`` standard deviations of its null above the noise floor, without a weight.
+
+        See :class:`Held`, which this makes, for the arguments.
+        """
+        return Held(self.divergence, z=z, samples=samples, start=start)
+
+    def to_detection_size(self, n: int, *, start: float | None = None) -> Held:
+        """Hold the divergence where a test at level .05 needs ``n`` latents to see it every other time (n* ≥ n).
+
+        See :class:`Held`, which this makes, for the arguments.
+        """
+        return Held(self.divergence, detection_size=n, start=start)

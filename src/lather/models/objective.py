@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
@@ -20,6 +20,9 @@ from lather.models.capabilities import Parts
 from lather.models.opponent import Opponent
 from lather.models.step import Step
 from lather.spec import Spec
+
+if TYPE_CHECKING:
+    from lather.models.held import Held
 
 __all__ = ["LogTerm", "Objective", "Term"]
 
@@ -43,6 +46,21 @@ class Term(Spec, nn.Module):
     def readings(self) -> dict[str, Tensor]:
         """Further numbers of the last step to show and log, by short names: detached scalars."""
         return {}
+
+    def heed(self, validation: dict[str, float]) -> None:
+        """Take note of what the ``readings`` were, on average, on held-out data."""
+
+    def to_noise_floor(self, z: float = 2.0, *, samples: int | None = None, start: float | None = None) -> Term:
+        """The term held at a level instead of weighed; only :class:`~lather.models.match.Match` can be."""
+        return self
+
+    def to_detection_size(self, n: int, *, start: float | None = None) -> Term:
+        """The term held at a detection size instead of weighed; only :class:`~lather.models.match.Match` can be."""
+        return self
+
+    def held(self) -> Held | None:
+        """The term itself where it holds a divergence at a level; mostly nothing."""
+        return None
 
     def opponent(self) -> Opponent | None:
         """What the training loop must train against the model before each step, such as a critic; mostly nothing."""
@@ -84,6 +102,12 @@ class LogTerm(Term):
 
     def check(self, parts: Parts) -> None:
         self.term.check(parts)
+
+    def readings(self) -> dict[str, Tensor]:
+        return self.term.readings()
+
+    def opponent(self) -> Opponent | None:
+        return self.term.opponent()
 
     def __repr__(self) -> str:
         return f"{self.term!r}.log()"
@@ -143,6 +167,41 @@ class Objective(Spec, nn.Module):
         """What must be trained against the model, by the names of the terms that need it."""
         found = {name: term.opponent() for name, term in zip(self.names, self._each(), strict=True)}
         return {name: opponent for name, opponent in found.items() if opponent is not None}
+
+    def held(self) -> dict[str, Held]:
+        """The terms that hold a divergence at a level, by name."""
+        found = {name: term.held() for name, term in zip(self.names, self._each(), strict=True)}
+        return {name: held for name, held in found.items() if held is not None}
+
+    def heed(self, validation: Mapping[str, float]) -> None:
+        """Show every term what its ``readings`` were on held-out data: means of all that :meth:`forward` returns."""
+        for name, term in zip(self.names, self._each(), strict=True):
+            term.heed({what: validation[f"{name}_{what}"] for what in term.readings()})
+
+    def to_noise_floor(self, z: float = 2.0, *, samples: int | None = None) -> Objective:
+        """Every :class:`~lather.models.match.Match` held at a level, see there; its weight is where the search starts.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        return self._held(lambda weight, term: term.to_noise_floor(z, samples=samples, start=weight))
+
+    def to_detection_size(self, n: int) -> Objective:
+        """Every :class:`~lather.models.match.Match` held at a detection size; its weight is where the search starts.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        return self._held(lambda weight, term: term.to_detection_size(n, start=weight))
+
+    def _held(self, hold: Callable[[float, Term], Term]) -> Objective:
+        held = [(weight, hold(weight, term) if weight else term, term) for weight, term in self.pairs]
+        if all(new is old for _, new, old in held):
+            raise ConfigError(
+                f"there is no Match(...) with a weight in {self!r}, so nothing can be held at a level; take an "
+                "objective that compares the latents with the prior, such as Reconstruction() + Match()"
+            )
+        return Objective([(weight if new is old else 1.0, new) for weight, new, old in held])
 
     def _each(self) -> list[Term]:
         return list(self.terms)  # type: ignore[arg-type]

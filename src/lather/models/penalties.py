@@ -20,6 +20,8 @@ class LatentNorm(Term):
     Alone it pulls all codes to the origin; with noise of fixed size added to the code it is, up to a constant,
     the KL of a Gaussian posterior of fixed variance (weight ½).
 
+    Sees: how far codes are from the origin. Misses: their shape: spread, correlation, clusters. Cost: O(n d).
+
     Reference: Ghosh, Sajjadi, Vergari, Black, Schölkopf, *From Variational to Deterministic Autoencoders*, 2020,
     arXiv:1903.12436 (they use weight ½β for ``rec + β/2 ‖z‖²``).
     """
@@ -40,6 +42,9 @@ class DecoderPenalty(Term):
     - ``"gradient"``: mean of ‖∂y/∂z‖²_F, the squared Frobenius norm of the Jacobian of the decoded mean at the
       batch's latents (RAE-GP), estimated without bias by one random direction u ~ N(0, I) in data space,
       ‖uᵀ ∂y/∂z‖² (Hutchinson). Costs about one more forward and two more backward passes of the decoder.
+
+    Sees: how steep the decoder is. Misses: where the latents lie. Cost: O(weights), or for the gradient one more
+    pass of the decoder and two backward.
 
     Reference: Ghosh et al. 2020, arXiv:1903.12436.
 

@@ -10,12 +10,13 @@ from lather.priors.gaussian import Normal
 from lather.priors.laplace import LaplacePrior
 from lather.priors.mixture import GaussianMixture
 from lather.priors.normal import StandardNormal
-from lather.priors.registry import PRIORS, make_prior
+from lather.priors.registry import LEARNED_PRIORS, PRIORS, make_learned_prior, make_prior
 from lather.priors.student import MultivariateT, StudentT
 from lather.priors.uniform import SphereUniform, UniformCube, UniformSphere
 from lather.priors.vamp import VampPrior
 
 __all__ = [
+    "LEARNED_PRIORS",
     "PRIORS",
     "AggregatePosterior",
     "BallRadius",
@@ -35,5 +36,6 @@ __all__ = [
     "UniformCube",
     "UniformSphere",
     "VampPrior",
+    "make_learned_prior",
     "make_prior",
 ]

@@ -33,6 +33,7 @@ class UniformBall(Prior):
     """
 
     summary: ClassVar[str] = "uniform on a ball, unit variance: bounded, and every direction alike"
+    bounded: ClassVar[bool] = True
     radius: Tensor
 
     def __init__(self, d: int, radius: float | None = None) -> None:

@@ -27,6 +27,8 @@ class Prior(Spec, nn.Module):
     euclidean: ClassVar[bool] = True  #: whether it has a density on R^d (a sphere has not)
 
     density: ClassVar[bool] = True  #: whether ``log_prob`` is known
+    bounded: ClassVar[bool] = False  #: whether parts of its space have density 0, so that ``log_prob`` may be −∞
+    independent: bool = False  #: whether its coordinates are independent
 
     d: int
     learned: bool = False  #: whether its parameters are trained with the model, through log densities

@@ -55,6 +55,7 @@ class Normal(Prior):
             )
         self.register_buffer("mean", mean.detach().clone())
         self.register_buffer("scale", _factor(covariance.detach().to(mean)))
+        self.independent = not self.full
         if not bool(torch.isfinite(mean).all()):
             raise ConfigError("the mean of a normal prior must be finite, got NaN or infinity in it")
 

@@ -32,6 +32,7 @@ class LaplacePrior(Prior):
     """
 
     summary: ClassVar[str] = "independent Laplace coordinates, unit variance: sparse, axes are preferred directions"
+    independent: bool = True
     scale: Tensor
 
     def __init__(self, d: int, scale: float = math.sqrt(0.5)) -> None:

@@ -30,6 +30,7 @@ class StandardNormal(Prior):
 
     summary: ClassVar[str] = "N(0, I): the usual choice; every divergence has a closed form against it"
     standard: ClassVar[bool] = True
+    independent: bool = True
     zero: Tensor
 
     def __init__(self, d: int) -> None:

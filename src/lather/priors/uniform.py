@@ -28,6 +28,8 @@ class UniformCube(Prior):
     """
 
     summary: ClassVar[str] = "uniform on a cube, unit variance by default: bounded, independent coordinates"
+    bounded: ClassVar[bool] = True
+    independent: bool = True
     ends: Tensor
 
     def __init__(self, d: int, low: float = -math.sqrt(3), high: float = math.sqrt(3)) -> None:
@@ -83,8 +85,9 @@ class SphereUniform(Distribution):
 class UniformSphere(Prior):
     r"""Uniform on the unit sphere S^{d−1} = {z : ‖z‖ = 1} of R^d.
 
-    It needs latents on the sphere (``Sphere()`` posterior): compact, without a centre, and every direction
-    alike. Its density is taken with respect to surface area, so it has no KL to a Gaussian posterior.
+    It needs latents on the sphere (posterior ``Sphere()``): compact, without a centre, and every direction
+    alike. Its density is taken with respect to surface area, so a KL term needs a posterior with a density on the
+    sphere, too: ``PowerSpherical()``.
 
     Reference: Davidson, Falorsi, De Cao, Kipf, Tomczak, *Hyperspherical Variational Auto-Encoders*, 2018,
     arXiv:1804.00891.

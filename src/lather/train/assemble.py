@@ -10,10 +10,22 @@ import torch
 
 from lather.data import Dataset
 from lather.errors import ConfigError
-from lather.models import Autoencoder, Bernoulli, Gaussian, Laplace, Likelihood, Point, Sphere, SquaredError
+from lather.models import (
+    Autoencoder,
+    Bernoulli,
+    Gaussian,
+    Laplace,
+    Likelihood,
+    Objective,
+    Point,
+    Sphere,
+    SquaredError,
+    Term,
+)
 from lather.models.nets import build_nets
-from lather.priors import Prior, make_prior
+from lather.priors import LEARNED_PRIORS, PRIORS, Prior, make_learned_prior, make_prior
 from lather.train.recipes import Design, Problem, find_recipe
+from lather.train.recipes.recipe import some
 from lather.train.seeds import seed_for
 
 __all__ = ["LIKELIHOODS", "assemble"]
@@ -41,6 +53,8 @@ def assemble(
     paper: bool = False,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
+    hold_z: float | None = None,
+    hold_n: int | None = None,
 ) -> Autoencoder:
     """The autoencoder of a recipe, with networks that fit ``data``.
 
@@ -49,13 +63,16 @@ def assemble(
         data: what it will be trained on (shape and kind count).
         latent_shape: dimensions of the latent, d or (c, h, w).
         nets: ``"mlp"``, ``"conv"``, ``"residual"``, or ``"auto"``.
-        net_options: options of the networks, such as ``{"width": 64}``.
-        prior: name of a prior, one of your own, or ``None`` for the recipe's, which mostly is N(0, I).
+        net_options: options of the networks, such as ``{"width": 64}``; those that the recipe sets can be replaced.
+        prior: name of a prior, also of one that is learned with the model (``"vamp"``), one of your own, or ``None``
+            for the recipe's, which mostly is N(0, I).
         likelihood: a name from :data:`LIKELIHOODS`, one of your own, or ``None`` for the recipe's: squared error, or
             where the loss is an ELBO Bernoulli for grey images and a Gaussian with optimal σ for everything else.
         paper: the paper's own weights instead of those that match.
         seed: of the initial weights.
         options: options of the recipe, such as ``{"weight": 2.0}``.
+        hold_z: hold every matching term at this level of z in place of its weight, see :class:`~lather.Held`.
+        hold_n: hold every matching term at this detection size n*, likewise.
 
     Raises:
         ConfigError: unknown names, options out of range, shapes that cannot be connected.
@@ -64,8 +81,10 @@ def assemble(
     shape = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
     if not shape or any(size < 1 for size in shape):
         raise ConfigError(f"a latent needs at least one dimension, got {latent_shape}")
-    problem = Problem(math.prod(data.shape), math.prod(shape), len(data.train))
-    design = find_recipe(recipe).design(problem, paper=paper, **dict(options or {}))
+    problem = Problem(math.prod(data.shape), math.prod(shape), len(data.train), tuple(data.shape))
+    with torch.random.fork_rng(devices=[]):  # critics start at random
+        torch.manual_seed(seed_for(seed, 1))
+        design = find_recipe(recipe).design(problem, paper=paper, **dict(options or {}))
     law = _prior(prior, problem.d, data, design)
     posterior = design.posterior
     if not law.euclidean and isinstance(posterior, Point):
@@ -73,16 +92,27 @@ def assemble(
     chosen = _likelihood(likelihood, data, design.likelihood)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed))
-        encoder, decoder = build_nets(nets, data.shape, shape, posterior.output_shape(shape), **dict(net_options or {}))
+        wanted = {**design.net_options, **(net_options or {})}
+        encoder, decoder = build_nets(nets, data.shape, shape, posterior.output_shape(shape), **wanted)
     return Autoencoder(
         encoder,
         decoder,
         prior=law,
-        objective=design.objective,
+        objective=_held(design.objective, hold_z, hold_n),
         posterior=posterior,
         likelihood=chosen,
         latent_shape=shape,
+        sampler=design.sampler,
     )
+
+
+def _held(objective: Objective | Term, z: float | None, n: int | None) -> Objective | Term:
+    if z is not None and n is not None:
+        raise ConfigError(f"hold_z={z} and hold_n={n} each set the level by itself; give one of them")
+    if z is None and n is None:
+        return objective
+    objective = 1.0 * objective if isinstance(objective, Term) else objective
+    return objective.to_noise_floor(z) if z is not None else objective.to_detection_size(n or 0)
 
 
 def _prior(asked: str | Prior | None, d: int, data: Dataset, design: Design) -> Prior:
@@ -90,18 +120,24 @@ def _prior(asked: str | Prior | None, d: int, data: Dataset, design: Design) -> 
         return asked
     if asked is None and design.prior is not None:
         return design.prior(d, data)
+    if asked in LEARNED_PRIORS:
+        return make_learned_prior(asked, d, some(data))
+    if asked is not None and asked not in PRIORS:
+        raise ConfigError(f"no prior is called {asked!r}; there are: {', '.join([*PRIORS, *LEARNED_PRIORS])}")
     return make_prior(asked or "normal", d)
 
 
-def _likelihood(asked: str | Likelihood | None, data: Dataset, of_recipe: Likelihood | None) -> Likelihood:
+def _likelihood(asked: str | Likelihood | None, data: Dataset, of_recipe: Likelihood | str | None) -> Likelihood:
     squash = "sigmoid" if data.kind == "image" else None
     if isinstance(asked, Likelihood):
         return asked
     if asked is None:
         if isinstance(of_recipe, SquaredError):
             return SquaredError(of_recipe.weight, squash=squash)
-        if of_recipe is not None:
+        if isinstance(of_recipe, Likelihood):
             return of_recipe
+        asked = of_recipe
+    if asked is None:
         asked = "bernoulli" if data.kind == "image" and data.shape[0] == 1 else "gaussian"
     if asked not in LIKELIHOODS:
         raise ConfigError(f"no likelihood is called {asked!r}; there are: {', '.join(LIKELIHOODS)}")

@@ -16,13 +16,16 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lather.data import Dataset, load
-from lather.errors import ConfigError, ShapeError
+from lather.errors import ConfigError, DataError, ShapeError, TrainingError
 from lather.models import Autoencoder, describe
+from lather.samplers.registry import find_sampler
 from lather.train.checkpoint import load_checkpoint, save_tensors
 from lather.train.claim import claimed
 from lather.train.loop import Epoch, train
 from lather.train.metrics import MetricsLog
+from lather.train.opponents import Opponents
 from lather.train.run import CONFIG_SCHEMA, Run
+from lather.train.sampler import fit_sampler, save_sampler
 from lather.train.settings import Settings
 from lather.train.state import TrainingState
 
@@ -45,7 +48,7 @@ def fit(
     notes: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Run:
-    """Train ``model`` on ``data``.
+    """Train ``model`` on ``data``; then fit what new latents are drawn from, where that is not the prior.
 
     With ``out=`` a checkpoint is written after every epoch (of a second or more), atomically; Ctrl-C writes one at the
     step it came. ``resume=True`` goes on from there and, on a CPU, ends with bit for bit the weights of an
@@ -74,9 +77,12 @@ def fit(
         ConfigError: settings out of range.
         RunError: ``out`` holds another run, or cannot be resumed.
         ShapeError: data that the encoder does not take.
-        TrainingError: a loss that is not finite; the last good checkpoint is kept.
+        TrainingError: a loss that is not finite, the last good checkpoint is kept; or a trained model, which is kept,
+            whose latents no sampler can be fitted to.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written.
     """
+    if model.sampler is not None:
+        find_sampler(model.sampler)  # so that a wrong name shows now and not after training
     dataset = data if isinstance(data, Dataset) else load(data)
     settings = _changed(settings or Settings(), changes).for_data(len(dataset.train))
     fabric = _fabric(settings)
@@ -99,7 +105,7 @@ def fit(
         )
         module, optimizer = fabric.setup(model, optimizer)
         _check_shapes(model, dataset, fabric.device, settings)
-        state = TrainingState(model, optimizer, _average(model, settings))
+        state = TrainingState(model, optimizer, Opponents(model), _average(model, settings))
         if resume and folder is not None and (folder / "last.ckpt" / "state.json").exists():
             state.restore(*load_checkpoint(folder / "last.ckpt"))
             fabric.barrier()  # before the first process replaces what others still read
@@ -117,10 +123,21 @@ def fit(
             callbacks=callbacks,
         )
         model.load_state_dict(state.best or state.averaged())
+        try:
+            sampler = fit_sampler(model, dataset, settings.seed)
+        except DataError as error:
+            if writes is not None:
+                save_tensors(writes / "model.safetensors", model.state_dict())
+            raise TrainingError(
+                f"the model is trained{'' if folder is None else f' and kept in {folder}'}, but its latents are no "
+                f"sample to fit the sampler {model.sampler!r} to ({error}); draw from its prior (--prior model)"
+            ) from error
         if writes is not None:
-            save_tensors(writes / "model.safetensors", model.state_dict())
+            if sampler is not None:
+                save_sampler(writes, sampler)
+            save_tensors(writes / "model.safetensors", model.state_dict())  # last: it marks a run as finished
         fabric.barrier()
-    return Run(model.eval(), folder, config, log.rows)
+    return Run(model.eval(), folder, config, log.rows, sampler)
 
 
 def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Epoch", "batches_per_epoch", "train"]
 
 # streams of random numbers; the second part of every seed
-_ORDER, _SHARED, _NOISE, _VALIDATION, _GLOBAL = 1, 2, 3, 4, 5
+_ORDER, _SHARED, _NOISE, _VALIDATION, _GLOBAL, _OPPONENTS, _AGAINST = 1, 2, 3, 4, 5, 6, 7
 _RESIDENT = 4 * 2**30  # bytes of stored data that are moved to an accelerator whole
 
 
@@ -84,13 +84,16 @@ def train(
     assert settings.epochs is not None  # settled by Settings.for_data
     epochs, steps = settings.epochs, settings.epochs * batches
     split = _resident(data.train, fabric.device)
+    opponents = state.opponents
     parameters = [p for p in module.parameters() if p.requires_grad]
+    parameters += opponents.parameters() if opponents else []
     # all processes share one stream (directions, prior draws); latent noise differs between them
     shared, noise = (torch.Generator(device=fabric.device) for _ in range(2))
     # reading the loss costs nothing on a CPU and would stall other devices; several processes must stop as one
     cautious = fabric.device.type == "cpu" and fabric.world_size == 1
     means = Means()
     gather = gather_latents if fabric.world_size > 1 else None
+    average = _mean_over(fabric) if fabric.world_size > 1 else None
     started, before = time.monotonic(), state.seconds
 
     def report(kind: str, values: dict[str, float]) -> None:
@@ -104,6 +107,16 @@ def train(
         if values:
             _require_finite(values, state, folder, since=True)
             report("train", values)
+
+    def against(x: Tensor) -> dict[str, Tensor]:
+        """Train what the model is trained against, on the batch that it is about to learn from."""
+        if not opponents:
+            return {}
+        reseed(shared, settings.seed, _OPPONENTS, state.t)
+        reseed(noise, settings.seed, _AGAINST, state.t, fabric.global_rank)
+        reseed_global(fabric.device, settings.seed, _AGAINST, state.t, fabric.global_rank)
+        with fabric.autocast():
+            return opponents.train(x, t=state.t, generator=shared, noise=noise, gather=gather, average=average)
 
     saved = 0.0
 
@@ -128,11 +141,12 @@ def train(
                 x = split.batch(index, fabric.device)
                 for group in state.optimizer.param_groups:
                     group["lr"] = settings.lr_at(state.t, steps)
+                losses = against(x)
                 reseed(shared, settings.seed, _SHARED, state.t)
                 reseed(noise, settings.seed, _NOISE, state.t, fabric.global_rank)
                 reseed_global(fabric.device, settings.seed, _GLOBAL, state.t, fabric.global_rank)
-                values = module(x, t=state.t, generator=shared, noise=noise, gather=gather)
-                if cautious and not math.isfinite(values["loss"].item()):
+                values = {**module(x, t=state.t, generator=shared, noise=noise, gather=gather), **losses}
+                if cautious and not all(math.isfinite(loss.item()) for loss in (values["loss"], *losses.values())):
                     _require_finite({name: value.item() for name, value in values.items()}, state, folder)
                 state.optimizer.zero_grad(set_to_none=True)
                 fabric.backward(values["loss"])
@@ -157,6 +171,7 @@ def train(
             validation = _mean_of_processes(validation, fabric)
             _require_finite(validation, state, folder)
             report("validation", validation)
+            state.model.objective.heed(validation)
             bar.epoch(state.epoch, state.t, validation, state.seconds)
             state.epoch, state.batch = state.epoch + 1, 0
             if settings.patience is not None:
@@ -182,6 +197,14 @@ def validate(model: nn.Module, split: Split, settings: Settings, device: torch.d
         means.add(model(x, t=2**62, generator=shared))  # t: annealing is over
     model.train(training)
     return means.take()
+
+
+def _mean_over(fabric: Fabric) -> Callable[[Tensor], Tensor]:
+    def mean(values: Tensor) -> Tensor:
+        result: Tensor = fabric.all_reduce(values, reduce_op="mean")  # type: ignore[assignment]
+        return result
+
+    return mean
 
 
 def _mean_of_processes(values: dict[str, float], fabric: Fabric) -> dict[str, float]:

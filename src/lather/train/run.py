@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from torch import nn
 from lather.errors import ConfigError, RunError
 from lather.files import read_json
 from lather.models import Autoencoder, rebuild
+from lather.priors import Prior
 from lather.train.checkpoint import load_tensors
 from lather.train.metrics import read_metrics
+from lather.train.sampler import load_sampler
 
 __all__ = ["CONFIG_SCHEMA", "Run", "open_run", "read_config"]
 
@@ -28,12 +31,15 @@ class Run:
         path: its directory, or ``None`` if nothing was written.
         config: what ``config.json`` holds: data, recipe, model and training settings.
         metrics: the rows of ``metrics.jsonl``.
+        sampler: what was fitted to the training latents to draw new ones from, ``None`` where the model's prior is
+            meant for that: ``run.model.generate(64, prior=run.sampler)`` does right in both cases.
     """
 
     model: Autoencoder
     path: Path | None
     config: dict[str, Any]
     metrics: list[dict[str, Any]]
+    sampler: Prior | None = None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -56,13 +62,20 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def open_run(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Module | None = None) -> Run:
+def open_run(
+    path: str | Path,
+    *,
+    encoder: nn.Module | None = None,
+    decoder: nn.Module | None = None,
+    custom: Mapping[str, Any] | None = None,
+) -> Run:
     """Load a finished run. Nothing that is loaded is executed: weights are safetensors, the rest is JSON.
 
     Args:
         path: the run directory.
         encoder: the network, if the model was trained with one of your own; its weights are loaded into it.
         decoder: likewise.
+        custom: your own parts of the objective, by the names in ``config.json``; see :func:`lather.rebuild`.
 
     Raises:
         RunError: not a run, not finished, damaged, or from another version.
@@ -75,10 +88,11 @@ def open_run(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.
         if (path / "last.ckpt").is_dir():
             raise RunError(f"{path} is not finished; go on with: lather train --resume {path}")
         raise RunError(f"{path} holds no trained weights (model.safetensors is missing)")
-    model = rebuild(config["model"], encoder=encoder, decoder=decoder)
+    model = rebuild(config["model"], encoder=encoder, decoder=decoder, custom=custom)
     try:
         model.load_state_dict(load_tensors(weights))
     except RuntimeError as error:
         raise ConfigError(f"{weights} does not fit the model that {path / 'config.json'} describes: {error}") from error
     metrics = path / "metrics.jsonl"
-    return Run(model.eval(), path, config, read_metrics(metrics) if metrics.is_file() else [])
+    rows = read_metrics(metrics) if metrics.is_file() else []
+    return Run(model.eval(), path, config, rows, load_sampler(path))

@@ -12,6 +12,8 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from lather.errors import RunError
+from lather.models import Autoencoder
+from lather.train.opponents import Opponents
 
 __all__ = ["TrainingState"]
 
@@ -24,8 +26,9 @@ class TrainingState:
     (dropout in a user's network) are functions of the seed, the position and the process, so they need no state.
     """
 
-    model: nn.Module
+    model: Autoencoder
     optimizer: Optimizer
+    opponents: Opponents | None = None  #: critics of the objective
     average: AveragedModel | None = None  #: exponential moving average of the weights
     best: dict[str, Tensor] = field(default_factory=dict)  #: weights of the best epoch, with early stopping
     epoch: int = 0
@@ -58,6 +61,8 @@ class TrainingState:
         result = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
             result.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in entry.items()})
+        if self.opponents is not None:
+            result.update({f"opponent.{name}": tensor for name, tensor in self.opponents.state_dict().items()})
         if self.average is not None:
             result.update({f"average.{name}": tensor for name, tensor in self.average.state_dict().items()})
         result.update({f"best.{name}": tensor for name, tensor in self.best.items()})
@@ -84,6 +89,8 @@ class TrainingState:
                 entries.setdefault(int(index), {})[key] = tensor
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+            if self.opponents is not None:
+                self.opponents.load_state_dict(_below("opponent", tensors))
             self.best = _below("best", tensors)
             for name, value in numbers.items():
                 setattr(self, name, value)

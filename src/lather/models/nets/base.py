@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.utils.parametrizations
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lather.errors import ConfigError, ShapeError
 from lather.spec import Spec
 
-__all__ = ["SILU_GAIN", "Decoder", "Encoder", "image_shape", "start_codes", "start_silu"]
+__all__ = ["SILU_GAIN", "Decoder", "Encoder", "bound_layers", "image_shape", "start_codes", "start_silu"]
 
 SILU_GAIN = 1.68  #: 1 / root mean square of silu(N(0, 1))
 
@@ -115,6 +116,38 @@ def start_silu(module: nn.Module, gain: float = SILU_GAIN) -> None:
         nn.init.normal_(layer.weight, std=gain / math.sqrt(fan_in))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+class _Scaled(nn.Module):
+    """A parametrisation: the weight times ``bound``."""
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return self.bound * weight
+
+
+def bound_layers(net: nn.Module, bound: float | None) -> None:
+    r"""Give every linear map and convolution in ``net`` the spectral norm ``bound``; ``None`` leaves them alone.
+
+    The weight becomes bound · W / σ(W), σ estimated by one step of power iteration at each forward pass in training.
+    Of a convolution, W is the kernel as a matrix (outputs × everything else), as in Miyato, Kataoka, Koyama, Yoshida,
+    *Spectral Normalization for Generative Adversarial Networks*, 2018, arXiv:1802.05957: the norm of the map itself is
+    at most the square root of the number of its taps times that.
+
+    Raises:
+        ConfigError: a bound that is not positive.
+    """
+    if bound is None:
+        return
+    if not (math.isfinite(bound) and bound > 0):
+        raise ConfigError(f"the spectral norm of a layer is bounded by a positive number, got {bound!r}; 3 is a start")
+    for layer in list(net.modules()):
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            nn.utils.parametrizations.spectral_norm(layer)
+            nn.utils.parametrize.register_parametrization(layer, "weight", _Scaled(float(bound)))
 
 
 def image_shape(shape: Sequence[int], net: str) -> tuple[int, int, int]:

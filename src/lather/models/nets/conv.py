@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lather.errors import ConfigError
-from lather.models.nets.base import Decoder, Encoder, start_codes, start_silu
+from lather.models.nets.base import Decoder, Encoder, bound_layers, start_codes, start_silu
 from lather.models.nets.resample import down, output, up, widths
 from lather.models.nets.sizes import resolutions
 
@@ -80,6 +80,7 @@ class ConvDecoder(Decoder):
         data_shape: (C, H, W) to return for each sample.
         width: channels of the level before the data; deeper levels have up to eight times as many.
         hidden: width of the hidden layer; used for flat latents only.
+        spectral_norm: the spectral norm that every layer is given, or ``None`` for free layers (RAE-SN).
 
     Example:
         >>> ConvDecoder((8,), (3, 100, 75))(torch.zeros(2, 8)).shape
@@ -89,7 +90,13 @@ class ConvDecoder(Decoder):
     summary: ClassVar[str] = "plain convolutions, the default for images"
 
     def __init__(
-        self, latent_shape: Sequence[int], data_shape: Sequence[int], *, width: int = 16, hidden: int = 256
+        self,
+        latent_shape: Sequence[int],
+        data_shape: Sequence[int],
+        *,
+        width: int = 16,
+        hidden: int = 256,
+        spectral_norm: float | None = None,
     ) -> None:
         super().__init__(latent_shape, data_shape)
         levels = resolutions(self.returns, self.reads, "conv")
@@ -109,6 +116,7 @@ class ConvDecoder(Decoder):
             self.body.append(nn.SiLU())
         start_silu(self)
         self.body.append(output(channels, self.returns[0], levels))
+        bound_layers(self, spectral_norm)
 
     def net(self, x: Tensor) -> Tensor:
         return self.body(self.stem(x).contiguous(memory_format=torch.channels_last)).contiguous()

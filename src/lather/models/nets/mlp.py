@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from lather.errors import ConfigError
-from lather.models.nets.base import Decoder, Encoder, start_codes, start_silu
+from lather.models.nets.base import Decoder, Encoder, bound_layers, start_codes, start_silu
 
 __all__ = ["MLPDecoder", "MLPEncoder"]
 
@@ -58,6 +58,7 @@ class MLPDecoder(Decoder):
         latent_shape: shape of one latent.
         data_shape: what to return for each sample.
         hidden: widths of the hidden layers, from the latent's side.
+        spectral_norm: the spectral norm that every layer is given, or ``None`` for free layers (RAE-SN).
 
     Example:
         >>> import torch
@@ -68,11 +69,17 @@ class MLPDecoder(Decoder):
     summary: ClassVar[str] = "multi-layer perceptron"
 
     def __init__(
-        self, latent_shape: Sequence[int], data_shape: Sequence[int], *, hidden: Sequence[int] = (400, 400)
+        self,
+        latent_shape: Sequence[int],
+        data_shape: Sequence[int],
+        *,
+        hidden: Sequence[int] = (400, 400),
+        spectral_norm: float | None = None,
     ) -> None:
         super().__init__(latent_shape, data_shape)
         self.body = _perceptron(math.prod(self.reads), hidden)
         self.head = nn.Linear((math.prod(self.reads), *hidden)[-1], math.prod(self.returns))
+        bound_layers(self, spectral_norm)
 
     def net(self, x: Tensor) -> Tensor:
         return self.head(self.body(x.flatten(1))).unflatten(1, self.returns)

@@ -60,7 +60,7 @@ def build_nets(
         output_shape: what the encoder returns for each sample: ``posterior.output_shape(latent_shape)``.
         **options: what the nets take besides: ``hidden`` (mlp: the widths of all its
             hidden layers; conv: that of the one next to a flat latent), ``width`` (conv, residual), ``blocks``
-            (residual).
+            (residual), ``spectral_norm`` (of the decoder's layers).
 
     Raises:
         ConfigError: an unknown name or option, or shapes the nets cannot connect.
@@ -76,7 +76,8 @@ def build_nets(
     if name not in NETS:
         raise ConfigError(f"there are no nets called {name!r}; choose one of auto, {', '.join(NETS)}")
     family = NETS[name]
-    known = family.encoder.options()
+    of_encoder, of_decoder = family.encoder.options(), family.decoder.options()
+    known = {**of_encoder, **of_decoder}
     if unknown := sorted(set(options) - set(known)):
         raise ConfigError(
             f"the {name!r} nets do not take {', '.join(unknown)}; they take "
@@ -86,5 +87,10 @@ def build_nets(
         key: (value,) if isinstance(known[key], tuple) and isinstance(value, int) else value
         for key, value in options.items()
     }
-    encoder = family.encoder(data_shape, latent_shape, output_shape, **options)
-    return encoder, family.decoder(latent_shape, data_shape, **options)
+    encoder = family.encoder(
+        data_shape, latent_shape, output_shape, **{key: value for key, value in options.items() if key in of_encoder}
+    )
+    decoder = family.decoder(
+        latent_shape, data_shape, **{key: value for key, value in options.items() if key in of_decoder}
+    )
+    return encoder, decoder

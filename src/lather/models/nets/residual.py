@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from lather.errors import ConfigError
-from lather.models.nets.base import SILU_GAIN, Decoder, Encoder, start_codes
+from lather.models.nets.base import SILU_GAIN, Decoder, Encoder, bound_layers, start_codes
 from lather.models.nets.resample import down, output, up, widths
 from lather.models.nets.sizes import resolutions
 
@@ -96,6 +96,7 @@ class ResidualDecoder(Decoder):
         data_shape: (C, H, W) to return for each sample.
         width: channels of the level before the data.
         blocks: residual blocks at each level.
+        spectral_norm: the spectral norm that every layer is given, or ``None`` for free layers (RAE-SN).
 
     Example:
         >>> ResidualDecoder((4, 8, 8), (3, 32, 32), width=8)(torch.zeros(2, 4, 8, 8)).shape
@@ -105,7 +106,13 @@ class ResidualDecoder(Decoder):
     summary: ClassVar[str] = "residual blocks with GroupNorm: better on photographs, and slower"
 
     def __init__(
-        self, latent_shape: Sequence[int], data_shape: Sequence[int], *, width: int = 64, blocks: int = 2
+        self,
+        latent_shape: Sequence[int],
+        data_shape: Sequence[int],
+        *,
+        width: int = 64,
+        blocks: int = 2,
+        spectral_norm: float | None = None,
     ) -> None:
         super().__init__(latent_shape, data_shape)
         levels = resolutions(self.returns, self.reads, "residual")
@@ -126,6 +133,7 @@ class ResidualDecoder(Decoder):
             self.body.extend(_Block(channels[0], start) for _ in range(blocks))
         self.body.append(_norm(channels[min(1, len(levels) - 1)])).append(nn.SiLU())
         self.body.append(output(channels, self.returns[0], levels))
+        bound_layers(self, spectral_norm)
 
     def net(self, x: Tensor) -> Tensor:
         return self.body(self.stem(x).contiguous(memory_format=torch.channels_last)).contiguous()

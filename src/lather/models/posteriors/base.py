@@ -28,6 +28,8 @@ class Posterior(Spec, nn.Module):
     random: ClassVar[bool] = True  #: whether drawing twice gives different latents
     density: ClassVar[bool] = True  #: whether q(z|x) has a density, and so a KL divergence from the prior
     euclidean: ClassVar[bool] = True  #: whether latents fill R^d (False: they lie on the unit sphere)
+    gaussian: ClassVar[bool] = False  #: whether q(z|x) is Gaussian: known marginals, and KL from N(0, I) by dimension
+    freezes: ClassVar[bool] = True  #: whether its density is quickly had with parameters held constant
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ add is a reparameterised draw from a generator, and closed-form divergences from
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from lather.errors import CapabilityError
+from lather.priors import Prior
 
-__all__ = ["Delta", "DiagonalNormal", "FullNormal", "LatentDistribution"]
+__all__ = ["Delta", "DiagonalNormal", "FullNormal", "LatentDistribution", "standard_noise"]
 
 _LOG_2PI = 1.8378770664093453
 
@@ -42,6 +44,11 @@ class LatentDistribution(Distribution):
         return self.location
 
     @property
+    def centre(self) -> Tensor:
+        """A latent that stands for all and may be decoded, (b, d): the mean, or its direction on a sphere."""
+        return self.mean
+
+    @property
     def variance(self) -> Tensor:
         """Shape (b, d)."""
         return self.stddev.square()
@@ -53,15 +60,39 @@ class LatentDistribution(Distribution):
 
     def draw(self, generator: torch.Generator | None = None) -> Float[Tensor, "b d"]:
         """One draw per datum, with gradients to the parameters; ``generator`` may live on another device."""
-        return self._shape_noise(_normal(self.location, self.location.shape, generator))
+        return self._shape_noise(standard_noise(self.location, self.location.shape, generator))
+
+    def draws(
+        self, k: int, generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "k b d"], Float[Tensor, "k b"]]:
+        """``k`` draws per datum and their log densities in nats, with gradients to the parameters."""
+        z = self._shape_noise(standard_noise(self.location, (k, *self.location.shape), generator))
+        return z, self.log_prob(z)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws from the global generator, shape (*sample_shape, b, d)."""
-        return self._shape_noise(_normal(self.location, (*sample_shape, *self.location.shape), None))
+        return self._shape_noise(standard_noise(self.location, (*sample_shape, *self.location.shape), None))
 
     def _shape_noise(self, noise: Tensor) -> Tensor:
         """Latents from standard normal noise (..., b, d)."""
         raise NotImplementedError
+
+    def kl(self, prior: Prior) -> Float[Tensor, " b"] | None:
+        """KL(q ‖ prior) of each datum in nats where it is known in closed form, else ``None``."""
+        return self.kl_standard_normal() if prior.standard else None
+
+    def frozen(self) -> LatentDistribution:
+        """The same distribution, with parameters that take no gradient."""
+        raise NotImplementedError
+
+    def gathered(self, gather: Callable[[Tensor], Tensor]) -> LatentDistribution:
+        """The distributions of all processes as one batch; ``gather`` joins rows (b, k), with gradient."""
+        raise NotImplementedError
+
+    def marginal_log_prob(self, value: Float[Tensor, "*n b d"]) -> Float[Tensor, "*n b d"]:
+        """Log density of each coordinate by itself, in nats, where q is Gaussian."""
+        standard = (value - self.mean) / self.stddev
+        return -0.5 * (standard.square() + _LOG_2PI) - self.stddev.log()
 
     def kl_per_dimension(self) -> Float[Tensor, "b d"]:
         """The terms of KL(q ‖ N(0, I)), in nats; each row sums to :meth:`kl_standard_normal`."""
@@ -91,6 +122,9 @@ class Delta(LatentDistribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         return self.location.expand(*sample_shape, *self.location.shape)
+
+    def draws(self, k: int, generator: torch.Generator | None = None) -> NoReturn:
+        self._no_density("log_prob of draws")
 
     def log_prob(self, value: Tensor) -> NoReturn:
         self._no_density("log_prob")
@@ -132,6 +166,12 @@ class DiagonalNormal(LatentDistribution):
     @property
     def stddev(self) -> Tensor:
         return (0.5 * self.log_variance).exp()
+
+    def frozen(self) -> DiagonalNormal:
+        return DiagonalNormal(self.location.detach(), self.log_variance.detach())
+
+    def gathered(self, gather: Callable[[Tensor], Tensor]) -> DiagonalNormal:
+        return DiagonalNormal(gather(self.location), gather(self.log_variance))
 
     def _shape_noise(self, noise: Tensor) -> Tensor:
         return self.location + self.stddev * noise
@@ -181,6 +221,13 @@ class FullNormal(LatentDistribution):
         """L Lᵀ."""
         return self.scale_tril @ self.scale_tril.mT
 
+    def frozen(self) -> FullNormal:
+        return FullNormal(self.location.detach(), self.scale_tril.detach())
+
+    def gathered(self, gather: Callable[[Tensor], Tensor]) -> FullNormal:
+        tril = gather(self.scale_tril.flatten(1)).unflatten(1, self.scale_tril.shape[1:])
+        return FullNormal(gather(self.location), tril)
+
     def _shape_noise(self, noise: Tensor) -> Tensor:
         return self.location + (self.scale_tril @ noise.unsqueeze(-1)).squeeze(-1)
 
@@ -203,6 +250,7 @@ class FullNormal(LatentDistribution):
         return self.scale_tril.diagonal(dim1=-2, dim2=-1).log()
 
 
-def _normal(like: Tensor, shape: Any, generator: torch.Generator | None) -> Tensor:
+def standard_noise(like: Tensor, shape: Any, generator: torch.Generator | None) -> Tensor:
+    """N(0, I) of the given shape, with device and dtype of ``like``; ``generator`` may live on another device."""
     device = like.device if generator is None else generator.device
     return torch.randn(tuple(shape), generator=generator, device=device, dtype=like.dtype).to(like.device)

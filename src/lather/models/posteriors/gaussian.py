@@ -41,6 +41,7 @@ class DiagonalGaussian(Posterior):
     """
 
     summary: ClassVar[str] = "a Gaussian with its own mean and variances for each datum (VAE)"
+    gaussian: ClassVar[bool] = True
 
     def __init__(self, min_log_variance: float = -14.0, max_log_variance: float = 6.0) -> None:
         super().__init__()
@@ -72,6 +73,7 @@ class FullCovariance(Posterior):
     """
 
     summary: ClassVar[str] = "a Gaussian with a full covariance matrix for each datum"
+    gaussian: ClassVar[bool] = True
 
     def __init__(self, min_log_variance: float = -14.0, max_log_variance: float = 6.0) -> None:
         super().__init__()

@@ -6,13 +6,14 @@ import math
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from lather.errors import ConfigError
 from lather.models.posteriors.base import Posterior
 from lather.models.posteriors.distributions import Delta, DiagonalNormal, LatentDistribution
 
-__all__ = ["FixedNoise", "Point", "Sphere"]
+__all__ = ["FixedNoise", "Point", "Sphere", "on_sphere"]
 
 
 class Point(Posterior):
@@ -46,6 +47,7 @@ class FixedNoise(Posterior):
     """
 
     summary: ClassVar[str] = "a point plus Gaussian noise of fixed size"
+    gaussian: ClassVar[bool] = True
 
     def __init__(self, sigma: float = 0.1) -> None:
         super().__init__()
@@ -76,9 +78,13 @@ class Sphere(Posterior):
     euclidean: ClassVar[bool] = False
 
     def distribution(self, h: Tensor, latent_shape: tuple[int, ...]) -> LatentDistribution:
-        flat = h.flatten(1)
-        short = torch.linalg.vector_norm(flat.detach(), dim=1, keepdim=True) < 1e-6  # (b, 1)
-        pole = torch.zeros_like(flat[:1])
-        pole[:, 0] = 1
-        flat = flat + short * pole
-        return Delta(flat / torch.linalg.vector_norm(flat, dim=1, keepdim=True))
+        return Delta(on_sphere(h.flatten(1)))
+
+
+def on_sphere(x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    """Rows divided by their norms; to a row shorter than 1e-6 the first axis is added before."""
+    short = torch.linalg.vector_norm(x.detach(), dim=1, keepdim=True) < 1e-6  # (b, 1)
+    pole = torch.zeros_like(x[:1])
+    pole[:, 0] = 1
+    x = x + short * pole
+    return x / torch.linalg.vector_norm(x, dim=1, keepdim=True)

@@ -5,7 +5,7 @@ prior, and grows with the number of values in a sample (``p.numbers``), because 
 is a sum over them. ``paper=True`` takes the values that the paper or its code used instead.
 """
 
-from lather.train.recipes import plain, variational, matching  # noqa: F401, I001  they register themselves, in this order
+from lather.train.recipes import plain, variational, priors, matching, adversarial  # noqa: F401, I001  they register themselves, in this order
 from lather.train.recipes.recipe import RECIPES, Design, Problem, Recipe, find_recipe
 
 __all__ = ["RECIPES", "Design", "Problem", "Recipe", "find_recipe"]

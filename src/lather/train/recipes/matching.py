@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from lather.divergences import MMD, CramerWold, DistanceCDF, EppsPulley, IMQKernel, RadiusCDF, Sliced, Wasserstein1d
+import math
+
+from lather.divergences import (
+    MMD,
+    CramerWold,
+    DistanceCDF,
+    Energy,
+    EppsPulley,
+    IMQKernel,
+    MaxSliced,
+    RadiusCDF,
+    Sinkhorn,
+    Sliced,
+    SteinDiscrepancy,
+    Wasserstein1d,
+)
 from lather.models import Match, Point, Reconstruction, SquaredError
 from lather.train.recipes.recipe import Design, Problem, recipe
 
@@ -56,4 +71,33 @@ def _sigreg(p: Problem, *, weight: float | None = None, directions: int = 256) -
     """Sketched isotropic Gaussian regularisation: Epps–Pulley on random slices."""
     lam = weight if weight is not None else 1.0 * p.numbers
     divergence = Sliced(EppsPulley(gamma=0.5), directions=directions)
+    return Design(Reconstruction() + lam * Match(divergence), Point(), SquaredError())
+
+
+@recipe("max-swae", "Deshpande et al. 2019, arXiv:1904.05877 (for GANs)", paper="none")
+def _max_swae(p: Problem, *, weight: float | None = None, steps: int = 10) -> Design:
+    """Sliced Wasserstein autoencoder in the one direction where latents differ most."""
+    lam = weight if weight is not None else 0.1 * p.numbers
+    return Design(Reconstruction() + lam * Match(MaxSliced(Wasserstein1d(), steps=steps)), Point(), SquaredError())
+
+
+@recipe("energy-ae", "Székely, Rizzo 2013, doi:10.1016/j.jspi.2013.03.018 (the distance)", paper="none")
+def _energy_ae(p: Problem, *, weight: float | None = None) -> Design:
+    """Energy distance between batch and prior: no bandwidth to choose, a gradient however far latents are."""
+    lam = weight if weight is not None else 1.0 * p.numbers
+    return Design(Reconstruction() + lam * Match(Energy()), Point(), SquaredError())
+
+
+@recipe("stein-ae", "Liu, Lee, Jordan 2016, arXiv:1602.03253 (the discrepancy)", paper="none")
+def _stein_ae(p: Problem, *, weight: float | None = None) -> Design:
+    """Kernel Stein discrepancy: knows the prior by its score alone."""
+    lam = weight if weight is not None else 0.1 * p.numbers
+    return Design(Reconstruction() + lam * Match(SteinDiscrepancy()), Point(), SquaredError())
+
+
+@recipe("sinkhorn-ae", "Patrini et al. 2019, arXiv:1810.01118", paper="none")
+def _sinkhorn_ae(p: Problem, *, weight: float | None = None, blur: float | None = None) -> Design:
+    """Sinkhorn autoencoder: entropic optimal transport between batch and prior draws, the blur ½√d."""
+    lam = weight if weight is not None else 1.0 * p.numbers
+    divergence = Sinkhorn(blur=0.5 * math.sqrt(p.d) if blur is None else blur)
     return Design(Reconstruction() + lam * Match(divergence), Point(), SquaredError())

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import torch
+from torch import Tensor
 
 from lather.data import Dataset
 from lather.errors import ConfigError
 from lather.models import Likelihood, Objective, Posterior, Term
 from lather.priors import Prior
 
-__all__ = ["RECIPES", "Design", "Problem", "Recipe", "find_recipe", "recipe"]
+__all__ = ["RECIPES", "Design", "Problem", "Recipe", "find_recipe", "recipe", "some"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Problem:
     numbers: int  #: values in one sample, such as 784
     d: int = 8  #: latent dimensions
     samples: int = 60_000  #: training samples
+    shape: tuple[int, ...] | None = None  #: of one sample, such as (1, 28, 28), where it is known
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,14 @@ class Design:
 
     objective: Objective | Term
     posterior: Posterior
-    likelihood: Likelihood | None = None  #: None: a density that suits the data (ELBO recipes)
+    #: one, a name from ``lather.train.assemble.LIKELIHOODS``, or None: a density that suits the data (ELBO recipes)
+    likelihood: Likelihood | str | None = None
     #: makes the recipe's own prior from (d, data); None: N(0, I), or what the user asks for
     prior: Callable[[int, Dataset], Prior] | None = None
+    #: what new latents are drawn from instead of the prior: a key of ``lather.samplers.SAMPLERS``
+    sampler: str | None = None
+    #: options that the networks get unless the user says otherwise
+    net_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,3 +113,9 @@ def find_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise ConfigError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def some(data: Dataset, n: int = 2000) -> Tensor:
+    """At most ``n`` training samples as a model sees them, always the same: where a prior made of data may start."""
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))
+    return data.train.batch(order[:n])

@@ -1,0 +1,72 @@
+"""What new latents are drawn from where that is not the prior: fitted after training, kept beside the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from lather.data import Dataset
+from lather.errors import ConfigError, RunError
+from lather.files import read_json, write_json
+from lather.models import Autoencoder
+from lather.priors import Prior
+from lather.samplers.registry import find_sampler
+from lather.spec import build
+from lather.train.checkpoint import load_tensors, save_tensors
+from lather.train.seeds import reseed, seed_for
+
+__all__ = ["fit_sampler", "load_sampler", "save_sampler"]
+
+SCHEMA = 1
+_STREAM = 7  # of random numbers; 1 to 6 belong to the loop and to measuring
+_MOST = 20_000  #: training data that are encoded; more change a fit by less than its own noise
+
+
+@torch.no_grad()
+def fit_sampler(model: Autoencoder, data: Dataset, seed: int) -> Prior | None:
+    """The sampler that ``model.sampler`` names, fitted to one latent of each of at most 20 000 training data.
+
+    ``None`` where the model draws from its prior. A function of weights, data and seed alone.
+    """
+    if model.sampler is None:
+        return None
+    fit = find_sampler(model.sampler)
+    like = next(model.parameters())
+    generator = reseed(torch.Generator(), seed, _STREAM)
+    index = torch.randperm(len(data.train), generator=generator)[:_MOST]
+    noise = reseed(torch.Generator(device=like.device), seed, _STREAM, 1)
+    model.eval()
+    parts = [data.train.batch(part, like.device).to(like.dtype) for part in index.split(512)]
+    z = torch.cat([model.encode(x).draw(noise) for x in parts])
+    return fit(z, seed=seed_for(seed, _STREAM, 2) % 2**31)
+
+
+def save_sampler(folder: Path, prior: Prior) -> None:
+    """Write ``prior.safetensors`` and then ``prior.json``, each wholly or not at all."""
+    save_tensors(folder / "prior.safetensors", prior.state_dict())
+    write_json(folder / "prior.json", {"schema": SCHEMA, "prior": prior.spec()})
+
+
+def load_sampler(folder: Path) -> Prior | None:
+    """What :func:`save_sampler` wrote, or ``None`` if there is nothing; on the CPU.
+
+    Raises:
+        RunError: one of the two files is missing, damaged, or from another version.
+    """
+    record, tensors = folder / "prior.json", folder / "prior.safetensors"
+    if not record.exists() and not tensors.exists():
+        return None
+    data = read_json(record)
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise RunError(f"{record} is not in format {SCHEMA}, which this version of Lather reads")
+    state = load_tensors(tensors)
+    try:
+        prior = build(data.get("prior"), Prior)
+        prior.load_state_dict(state)
+    except (ConfigError, RuntimeError, TypeError) as error:
+        raise RunError(
+            f"{record} and {tensors.name} do not belong together ({error}); fit the sampler again: delete "
+            f"{folder / 'model.safetensors'} and run lather train --resume {folder}"
+        ) from error
+    return prior.requires_grad_(False)
