@@ -246,7 +246,9 @@ def strip(job: Job) -> bytes:
     image = Image.open(buffer).convert("RGB")
     for colours in (128, 64, 32, 16):
         small = BytesIO()
-        image.quantize(colours, dither=Image.Dither.NONE).save(small, format="PNG", optimize=True)
+        image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            small, format="PNG", optimize=True
+        )
         if small.tell() <= MOST_BYTES:
             break
     return small.getvalue()
@@ -254,6 +256,8 @@ def strip(job: Job) -> bytes:
 
 def draw_losses(axes: Any, metrics: Sequence[dict[str, Any]]) -> None:
     """Every term on the validation set, as a share of its own largest value: they have different units."""
+    from matplotlib.ticker import MaxNLocator
+
     dress(axes, LIGHT)
     rows = [row for row in metrics if row["split"] == "validation"]
     names = [name for name in rows[0] if name not in ("step", "epoch", "split", "seconds", "loss")]
@@ -264,7 +268,9 @@ def draw_losses(axes: Any, metrics: Sequence[dict[str, Any]]) -> None:
         label = f"{name.replace('_', ' ')} ({values[0]:.3g} → {values[-1]:.3g})"
         axes.plot([row["epoch"] for row in rows], shown, color=colour, label=label, marker="o", ms=2.5, linewidth=1.4)
     axes.axhline(0, color=LIGHT.faint, linewidth=0.6)
-    axes.set(xlabel="epoch", title="held-out terms, relative", xlim=(0.5, max(rows[-1]["epoch"], 2) + 0.5))
+    axes.set(xlabel="epoch", xlim=(0.5, max(rows[-1]["epoch"], 2) + 0.5))
+    axes.set_title("held-out terms, relative", color=LIGHT.ink, fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(None, 1.08 + 0.16 * len(names[:5]))
     axes.legend(fontsize=6.5, frameon=False, loc="upper right", labelcolor=LIGHT.ink)
 
@@ -284,18 +290,17 @@ def draw_samples(axes: Any, report: Report) -> None:
 
 
 def draw_latents(axes: Any, report: Report) -> None:
-    """Held-out latents in the plane where they vary most; circles hold 50, 90 and 99% of N(0, I)."""
+    """Held-out latents in the plane where they vary most; circles hold 50, 90, 99% of N(0, I), if that is the aim."""
     dress(axes, LIGHT)
     points = report.arrays["map_points"][:1500]
     labels = report.arrays.get("map_labels")
     colours = LIGHT.data if labels is None else [CLASSES[int(label) % len(CLASSES)] for label in labels[: len(points)]]
     axes.scatter(points[:, 0], points[:, 1], 2.5, c=colours, linewidths=0)
-    low, high = np.quantile(points, [0.002, 0.998], axis=0)
-    if report.plots["map_circles"]:
+    if report.plots["map_circles"] and "sampler" not in report.plots:
         for share in (0.5, 0.9, 0.99):
             angle, r = np.linspace(0, 2 * np.pi, 100), math.sqrt(-2 * math.log(1 - share))
             axes.plot(r * np.cos(angle), r * np.sin(angle), color=LIGHT.ink, linewidth=0.7)
-        reach = 1.1 * max(3.1, float(np.abs([low, high]).max()))
+        reach = 1.1 * max(3.1, float(np.quantile(np.abs(points), 0.998)))
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     axes.set_aspect("equal")
     axes.set_title("held-out latents", color=LIGHT.ink, fontsize=9)

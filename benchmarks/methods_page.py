@@ -115,7 +115,9 @@ def sight() -> str:
         parts = [(part, facts(part)) for part in summands(objective)]
         told = [(part, words) for part, words in parts if words]
         columns = ["; ".join(words.get(name, "–") for _, words in told) for name in ("sees", "misses", "cost")]
-        rows.append([f"`{recipe.name}`", *(columns if told else ["nothing of the latents", "everything", "–"])])
+        if all(isinstance(part, Reconstruction) for part, _ in parts):
+            columns = ["nothing of the latents", "everything", "–"]
+        rows.append([f"`{recipe.name}`", *(column or "–" for column in columns)])
     return table(["recipe", "sees", "misses", "cost a step"], rows)
 
 
@@ -155,9 +157,12 @@ class Footnotes:
         return "\n".join(f"{number}. {reason}" for reason, number in self.reasons.items())
 
 
-def short(error: Exception, prior: Prior) -> str:
-    """An error's message with the one prior that met it left open."""
-    return str(error).replace(repr(prior), "this prior")
+def short(error: Exception, **parts: Prior | Posterior) -> str:
+    """An error's message with the parts that met it left open, so that rows can share a reason."""
+    message = str(error)
+    for what, part in parts.items():
+        message = message.replace(repr(part), f"this {what}")
+    return message
 
 
 def grid(names: list[str], cell: Callable[[str, str, Footnotes], str], head: str) -> str:
@@ -177,7 +182,7 @@ def compatibility() -> str:
         try:
             divergence.check(prior)
         except CapabilityError as error:
-            return f"no ({notes.mark(short(error, prior))})"
+            return f"no ({notes.mark(short(error, prior=prior))})"
         return {"closed form": "closed", "prior samples": "samples"}[divergence.needs(prior)]
 
     return grid(list(DIVERGENCES), cell, "divergence")
@@ -215,11 +220,13 @@ def kl() -> str:
                 objective=Reconstruction() + PosteriorKL(),
             )
         except ConfigError as error:
-            return f"no ({notes.mark(short(error, prior))})"
+            return f"no ({notes.mark(short(error, prior=prior, posterior=posterior))})"
         x = torch.randn(6, 4)
         values = [
             PosteriorKL()(model.step(x, generator=torch.Generator().manual_seed(seed))).detach() for seed in (1, 2)
         ]
+        if not all(map(torch.isfinite, values)):
+            return "infinite"
         return "closed" if torch.equal(*values) else "Monte Carlo"
 
     return grid(list(kinds), cell, "posterior")

@@ -29,9 +29,10 @@ ALLOWED = {
     "models": {"priors", "divergences"},
     "audit": {"priors", "divergences"},
     "train": {"priors", "divergences", "models", "data", "samplers"},
-    "pipeline": {"priors", "divergences", "models", "data", "samplers", "train", "audit"},
-    "cli": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "pipeline"},
-    "__init__": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "pipeline"},
+    "holding": {"priors", "divergences", "models", "train", "audit"},
+    "pipeline": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding"},
+    "cli": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding", "pipeline"},
+    "__init__": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding", "pipeline"},
 }
 
 

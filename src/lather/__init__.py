@@ -23,6 +23,7 @@ from lather.divergences import (
     Cramer,
     CramerVonMises,
     CramerWold,
+    DetectionSize,
     DistanceCDF,
     Divergence,
     DivergenceSum,
@@ -50,6 +51,7 @@ from lather.divergences import (
     Wasserstein1d,
     Watson,
     Weighted,
+    detection_size,
     make_divergence,
 )
 from lather.errors import (
@@ -199,6 +201,7 @@ __all__ = [
     "Dataset",
     "DecoderPenalty",
     "DelegatedDistribution",
+    "DetectionSize",
     "DiagonalGaussian",
     "DistanceCDF",
     "Divergence",
@@ -277,6 +280,7 @@ __all__ = [
     "Weighted",
     "assemble",
     "describe",
+    "detection_size",
     "fit",
     "fit_mixture",
     "fit_second_stage",

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lather.audit import Row
+from lather.divergences import detection_size
 from lather.models import Held
 from lather.train import Run
 
@@ -36,8 +37,6 @@ def held_rows(run: Run, z: Float[Tensor, "n d"]) -> list[Row]:
 
 @torch.no_grad()
 def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str, Any]], batch: int) -> Row:
-    from lather.divergences import detection_size
-
     prior, divergence = run.model.prior, term.divergence
     batch = min(batch, len(z))
     null, level = divergence.null(prior, batch), term.level(prior, batch)
@@ -46,7 +45,7 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
     scores = [null.zscore(divergence(part, prior, generator=generator)) for part in parts]
     mean = sum(scores) / len(scores)
     error = 1 / math.sqrt(len(scores))  # a batch's z has standard deviation 1 near the level
-    size = detection_size(divergence, z[:_MOST], prior, generator=generator)
+    size = detection_size(divergence, z[:_MOST], prior)
     reached = mean - 1.645 * error <= level
     asked = f"n* of {term.detection_size}" if term.detection_size is not None else f"z of {term.z:g}"
     if term.samples is not None:

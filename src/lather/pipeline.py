@@ -13,7 +13,7 @@ from lather.audit import Features, Report, measure_run
 from lather.data import Dataset, load
 from lather.errors import RunError
 from lather.holding import held_rows
-from lather.models import Autoencoder, Parts
+from lather.models import Autoencoder, Parts, iwae_bound
 from lather.models.densities import bounded_by_evidence
 from lather.models.kl import PosteriorKL
 from lather.models.reconstruction import Reconstruction
@@ -83,6 +83,7 @@ def measure(
         labels=test.labels,
         label_names=data.classes or (),
         elbo=_elbo(model, x, generator),
+        elbo_tightened=_tightened(model, x, generator),
         elbo_is_likelihood=model.likelihood.scores(x),
         features=features,
         context=_context(run, data),
@@ -123,6 +124,16 @@ def _elbo(model: Autoencoder, x: Tensor, generator: torch.Generator, draws: int 
             loss = Reconstruction()(step) + PosteriorKL()(step)
             total += loss.item() * len(part) / draws
     return -total / len(x)
+
+
+def _tightened(model: Autoencoder, x: Tensor, generator: torch.Generator, k: int = 64, most: int = 500) -> float | None:
+    """What the importance-weighted bound of ``k`` draws adds to the ELBO of the same data, in nats per datum."""
+    if not bounded_by_evidence(Parts(model.prior, model.posterior, model.likelihood)):
+        return None
+    few = x[torch.randperm(len(x), generator=generator, device=x.device)[:most]]  # as many decodes as the ELBO of 8000
+    elbo = _elbo(model, few, generator)
+    assert elbo is not None
+    return float(iwae_bound(model, few, k, generator=generator, batch=512).double().mean()) - elbo
 
 
 def _context(run: Run, data: Dataset) -> dict[str, Any]:

@@ -211,3 +211,21 @@ def test_parsing() -> None:
     assert parse_latent("16") == (16,)
     assert parse_latent("8X6x4") == (4, 8, 6)
     assert parse_options(["a-b=1e-3", "c=true", "d=none"], "--set") == {"a_b": 1e-3, "c": True, "d": None}
+
+
+def test_divergences_show_what_prior_samples_score(capsys, monkeypatch):
+    from lather.cli.app import app
+    from lather.divergences import registry
+
+    few = {name: registry.DIVERGENCES[name] for name in ("radius-cdf", "mardia", "sphere-uniformity")}
+    monkeypatch.setattr("lather.divergences.DIVERGENCES", few)
+    app(["divergences", "--null", "8", "--latent", "3", "--json"], result_action="return_value")
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["radius-cdf"]["mean"] == (1 - 1 / 16) / 48
+    assert rows["radius-cdf"]["exact"] == ["mean", "std"]
+    assert rows["sphere-uniformity"]["prior"] == "sphere"
+    assert all(row["quantile95"] > row["mean"] for row in rows.values())
+    app(["divergences", "--null", "3", "--latent", "3"], result_action="return_value")
+    shown = capsys.readouterr().out
+    assert "What 3 true prior samples score in d = 3" in shown
+    assert "–" in next(line for line in shown.splitlines() if line.startswith("mardia"))  # it needs n > d

@@ -59,24 +59,29 @@ def reconstruction_row(held_out: Tensor, means: Tensor, decode: Callable[[Tensor
     )
 
 
-def elbo_row(elbo: float, *, likelihood: bool = True) -> Row:
-    """Evidence lower bound in nats per datum, or the same sum with a cross entropy that is no likelihood."""
+def elbo_row(elbo: float, *, likelihood: bool = True, tightened: float | None = None) -> Row:
+    """Evidence lower bound in nats per datum, or the same sum with a cross entropy that is no likelihood.
+
+    ``tightened``: by how much more an importance-weighted bound says, in nats per datum.
+    """
+    more = {} if tightened is None else {"tightened": tightened}
+    beyond = "" if tightened is None else f" Many draws a datum, weighed by importance, add {tightened:.1f} nats."
     if not likelihood:
         return Row(
             "elbo",
             "cross-entropy bound",
             effect=elbo,
             meaning=f"Cross entropy and KL come to {-elbo:.1f} nats a datum. The data are not binary, so this bounds "
-            "no likelihood; binarise them, or use a Gaussian likelihood, for one that does.",
-            details={"likelihood": False},
+            "no likelihood; binarise them, or use a Gaussian likelihood, for one that does." + beyond,
+            details={"likelihood": False, **more},
         )
     return Row(
         "elbo",
         _TITLES["elbo"],
         effect=elbo,
         meaning=f"Held-out data have a log likelihood of at least {elbo:.1f} nats each on average (higher is better; "
-        "comparable only between models of the same likelihood).",
-        details={"likelihood": True},
+        "comparable only between models of the same likelihood)." + beyond,
+        details={"likelihood": True, **more},
     )
 
 

@@ -39,6 +39,7 @@ def measure_run(
     label_names: Sequence[str] = (),
     elbo: float | None = None,
     elbo_is_likelihood: bool = True,
+    elbo_tightened: float | None = None,
     features: Features | None = None,
     context: Mapping[str, Any] | None = None,
     sampler: Prior | None = None,
@@ -65,6 +66,7 @@ def measure_run(
         elbo: evidence lower bound of the held-out data in nats per datum, where the model has one.
         elbo_is_likelihood: whether it bounds a log likelihood; ``False`` for a cross entropy of data that are not
             binary, which is then reported under its own name.
+        elbo_tightened: what an importance-weighted bound adds to it, in nats per datum.
         features: images → (n, f), what image sets are compared by; see :mod:`lather.audit.features`.
         sampler: what new latents are drawn from where that is not ``prior``, such as a mixture fitted to them: the gap,
             the generated images and the fidelity of what is generated are then those of ``sampler``, and say so.
@@ -104,7 +106,7 @@ def measure_run(
     codes = draws if means is None else means.detach()[few.to(means.device)].to(draws)
     data = None if held_out is None else held_out[few.to(held_out.device)].detach().cpu().float()
     none = unmeasured("elbo", "this model has no likelihood bound")
-    bound = none if elbo is None else elbo_row(elbo, likelihood=elbo_is_likelihood)
+    bound = none if elbo is None else elbo_row(elbo, likelihood=elbo_is_likelihood, tightened=elbo_tightened)
     rows += _decoded_rows(decode, data, draws, codes, source, sampler is not None, bound, features, generator)
 
     plots, arrays = map_data(z, prior, None if labels is None else labels.cpu()[order], label_names, own)

@@ -9,6 +9,8 @@ from lather.divergences.algebra import DivergenceSum, Log, Weighted
 from lather.divergences.base import Divergence
 from lather.divergences.cramer import Cramer
 from lather.divergences.cramer_wold import CramerWold
+from lather.divergences.detection import DetectionSize
+from lather.divergences.detection_size import detection_size
 from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.edf import AndersonDarling, CramerVonMises, KolmogorovSmirnov, Watson
 from lather.divergences.energy import Energy
@@ -36,6 +38,7 @@ __all__ = [
     "Cramer",
     "CramerVonMises",
     "CramerWold",
+    "DetectionSize",
     "DistanceCDF",
     "Divergence",
     "DivergenceSum",
@@ -63,5 +66,6 @@ __all__ = [
     "Wasserstein1d",
     "Watson",
     "Weighted",
+    "detection_size",
     "make_divergence",
 ]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lather.data import Dataset, load
-from lather.errors import ConfigError, ShapeError
+from lather.errors import ConfigError, DataError, ShapeError, TrainingError
 from lather.models import Autoencoder, describe
 from lather.samplers.registry import find_sampler
 from lather.train.checkpoint import load_checkpoint, save_tensors
@@ -77,7 +77,8 @@ def fit(
         ConfigError: settings out of range.
         RunError: ``out`` holds another run, or cannot be resumed.
         ShapeError: data that the encoder does not take.
-        TrainingError: a loss that is not finite; the last good checkpoint is kept.
+        TrainingError: a loss that is not finite, the last good checkpoint is kept; or a trained model, which is kept,
+            whose latents no sampler can be fitted to.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written.
     """
     if model.sampler is not None:
@@ -122,7 +123,15 @@ def fit(
             callbacks=callbacks,
         )
         model.load_state_dict(state.best or state.averaged())
-        sampler = fit_sampler(model, dataset, settings.seed)
+        try:
+            sampler = fit_sampler(model, dataset, settings.seed)
+        except DataError as error:
+            if writes is not None:
+                save_tensors(writes / "model.safetensors", model.state_dict())
+            raise TrainingError(
+                f"the model is trained{'' if folder is None else f' and kept in {folder}'}, but its latents are no "
+                f"sample to fit the sampler {model.sampler!r} to ({error}); draw from its prior (--prior model)"
+            ) from error
         if writes is not None:
             if sampler is not None:
                 save_sampler(writes, sampler)
