@@ -120,6 +120,10 @@ class Adversarial(_Contest):
     :class:`~lather.train.Opponents`. It sees the latents of all processes. Cost: ``rounds`` passes of the critic
     there and back (twice that with a penalty), and one more encoding of the batch.
 
+    Sees: whatever its critic has learned to tell apart, clusters and dependence included. Misses: what the critic
+    has not found, or has forgotten; the value says little about how far latents are from the prior. Cost: rounds of
+    the critic, each a pass forward and back.
+
     References: Makhzani et al., *Adversarial Autoencoders*, 2015, arXiv:1511.05644; Tolstikhin et al., *Wasserstein
     Auto-Encoders* (WAE-GAN), 2018, arXiv:1711.01558; Gulrajani et al. 2017, arXiv:1704.00028; Mao et al., *Least
     Squares Generative Adversarial Networks*, 2017, arXiv:1611.04076.
@@ -193,6 +197,9 @@ class DataCritic(_Contest):
     The critic's loss is shown as ``realism_critic``, its accuracy as ``realism_accuracy``. Each process shows its own
     samples to the critic, whose gradients are averaged. Cost: two more decodings with gradient, and for each of
     ``rounds`` two without it.
+
+    Sees: pictures decoded from the prior or from latents that do not look like data. Misses: where the latents lie,
+    except through those pictures. Cost: rounds of the critic, each with a pass of the decoder.
 
     Reference: Larsen, Sønderby, Larochelle, Winther, *Autoencoding beyond pixels using a learned similarity metric*,
     2016, arXiv:1512.09300 (their γ, the weight of the reconstruction in the decoder's loss, is 1 / weight).

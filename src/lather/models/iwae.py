@@ -91,6 +91,9 @@ class IWAE(Term):
     Readings: ``elbo``, the mean of log w (the bound for k = 1, from the same draws), and ``draws``, the effective
     number of draws 1/Σ w̃², between 1 and k.
 
+    Sees: each datum's own posterior against the prior, less strictly than the KL: only the best of k draws must do
+    well. Misses: the sum of all posteriors, which may still leave holes or crowd. Cost: k passes of the decoder.
+
     References: Burda, Grosse, Salakhutdinov, *Importance Weighted Autoencoders*, 2016, arXiv:1509.00519 (k = 5 and 50);
     Tucker, Lawson, Gu, Maddison, *Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives*, 2019,
     arXiv:1810.04152.

@@ -135,6 +135,10 @@ class SplitKL(Term):
 
     Cost O(n² d) in time and memory. Held-out data are scored as if they belonged to the population.
 
+    Sees: dependence between latent coordinates, and each coordinate's law, in the sum of all posteriors as one
+    batch shows it. Misses: what a batch is too small to tell: its estimates of the three parts are biased, not
+    their sum. Cost: O(n² d).
+
     Reference: Chen, Li, Grosse, Duvenaud, *Isolating Sources of Disentanglement in Variational Autoencoders*, 2018,
     arXiv:1802.04942 (tc = 6 on dSprites, estimates ``"weighted"``).
 
