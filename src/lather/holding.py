@@ -51,8 +51,8 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
     if term.samples is not None:
         asked += f" for {term.samples} latents"
     words = [
-        f"Asked: {asked}, which is z = {level:.2g} in batches of {batch}. Held-out latents show z = {mean:.2g}; by "
-        f"this divergence it takes {size} of them to see the difference."
+        f"Asked: {asked}, which is z = {level:.2g} in batches of {batch}. Held-out latents show z = {mean:.2g} ± "
+        f"{1.96 * error:.1g}; by this divergence it takes {size} of them to see the difference."
     ]
     if not reached:
         words += _why(term, level, error, _frontier(rows, name))
@@ -66,7 +66,7 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
         n_star=size,
         verdict="green" if reached else "amber",
         meaning=" ".join(words),
-        remedy="" if reached else "Train longer, allow more latent dimensions' worth of distortion, or ask for less.",
+        remedy="" if reached else "Train longer, on more data or with more latent dimensions, or ask for less.",
         details={"weight": term.multiplier.weight, "level": level, "batches": len(scores), "reached": reached},
     )
 

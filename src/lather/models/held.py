@@ -113,7 +113,8 @@ class Held(Term):
         return self
 
     def factor(self) -> Tensor | float:
-        return self.multiplier.weight
+        # the buffer is what averages of the model follow; reading it while training would keep a device waiting
+        return self.multiplier.weight if self.training else float(self.multiplier.numbers[0])
 
     def readings(self) -> dict[str, Tensor]:
         """``weight``: the multiplier; ``z``: a running mean over training batches, or that of the batch evaluated."""
