@@ -214,18 +214,17 @@ def test_parsing() -> None:
 
 
 def test_divergences_show_what_prior_samples_score(capsys, monkeypatch):
-    from lather.cli.app import app
     from lather.divergences import registry
 
     few = {name: registry.DIVERGENCES[name] for name in ("radius-cdf", "mardia", "sphere-uniformity")}
     monkeypatch.setattr("lather.divergences.DIVERGENCES", few)
-    app(["divergences", "--null", "8", "--latent", "3", "--json"], result_action="return_value")
+    run("divergences", "--null", "8", "--latent", "3", "--json")
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["radius-cdf"]["mean"] == (1 - 1 / 16) / 48
     assert rows["radius-cdf"]["exact"] == ["mean", "std"]
     assert rows["sphere-uniformity"]["prior"] == "sphere"
     assert all(row["quantile95"] > row["mean"] for row in rows.values())
-    app(["divergences", "--null", "3", "--latent", "3"], result_action="return_value")
+    run("divergences", "--null", "3", "--latent", "3")
     shown = capsys.readouterr().out
     assert "What 3 true prior samples score in d = 3" in shown
-    assert "–" in next(line for line in shown.splitlines() if line.startswith("mardia"))  # it needs n > d
+    assert "–" in next(line for line in shown.splitlines() if "mardia" in line)  # it needs n > d

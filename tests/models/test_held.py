@@ -29,7 +29,7 @@ def controlled(target: float, floor: float, steps: int, *, noise: float = 1.0, l
 @pytest.mark.parametrize("target", [0.5, 2.0, 20.0])
 def test_finds_the_weight_that_reaches_the_target(target: float) -> None:
     multiplier = controlled(target, 0.0, 8000)
-    assert multiplier.weight == pytest.approx(100 / target, rel=0.25)
+    assert multiplier.weight == pytest.approx(100 / (0.7 * target), rel=0.25)
     assert not multiplier.stalled
 
 
@@ -61,7 +61,7 @@ def test_tries_again_when_training_has_moved_the_floor() -> None:
         if step == 7999:
             assert multiplier.stalled
     assert not multiplier.stalled
-    assert g == pytest.approx(0.5, rel=0.1)
+    assert g == pytest.approx(0.35, rel=0.1)
 
 
 def test_held_out_excess_counts() -> None:
@@ -73,7 +73,7 @@ def test_held_out_excess_counts() -> None:
         multiplier.update(torch.tensor(g, dtype=torch.float64))
         if step % 200 == 199:
             multiplier.heed(g + extra)
-    assert g + extra == pytest.approx(2.0, rel=0.05)
+    assert g + extra == pytest.approx(1.4, rel=0.05)
 
 
 def test_goes_on_from_its_buffers_at_any_step() -> None:

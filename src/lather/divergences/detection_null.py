@@ -45,7 +45,7 @@ class NullCurve:
         divergence: what is calibrated.
         prior: under which.
         level: of the test.
-        draws: at each size.
+        draws: at each size; ``None`` is 999 up to 128 samples and 499 beyond, where they take longer.
         seed, cache, progress: as for :meth:`~lather.divergences.base.Divergence.null`.
     """
 
@@ -55,13 +55,14 @@ class NullCurve:
         prior: Prior,
         *,
         level: float,
-        draws: int,
+        draws: int | None,
         seed: int,
         cache: bool,
         progress: bool | None,
     ) -> None:
         self._divergence, self._prior, self._level = divergence, prior, level
-        self._settings = {"draws": draws, "seed": seed, "cache": cache, "progress": progress}
+        self._draws = draws
+        self._seed, self._cache, self._progress = seed, cache, progress
         self._known: dict[int, NullPoint] = {}
 
     def at(self, n: int) -> NullPoint:
@@ -110,7 +111,10 @@ class NullCurve:
 
     def _simulated(self, n: int) -> NullPoint:
         if n not in self._known:
-            null = self._divergence.null(self._prior, n, **self._settings)  # type: ignore[arg-type]
+            draws = self._draws or (999 if n <= 128 else 499)
+            null = self._divergence.null(
+                self._prior, n, draws=draws, seed=self._seed, cache=self._cache, progress=self._progress
+            )
             tail, spread = 1 - self._level, math.sqrt(self._level * (1 - self._level) / null.draws)
             noise = (null.quantile(min(tail + spread, 1.0)) - null.quantile(tail - spread)) / 2
             median = float(torch.quantile(null.values, 0.5))

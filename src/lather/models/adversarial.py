@@ -208,7 +208,7 @@ class DataCritic(_Contest):
         critic: any module from samples (b, \*sample_shape) to scores (b,) or (b, 1).
         kind: as in :class:`Adversarial`.
         rounds: likewise. Default: 1; 5 for ``"wgan-gp"``.
-        lr: likewise. Default: 3e-4; 1e-4 for ``"wgan-gp"``.
+        lr: likewise. Default: 1e-4, slow enough for the decoder to keep up.
         betas: likewise.
         penalty: likewise, the R1 penalty being taken at data. Default: none, as it doubles the critic's cost; 10 for
             ``"wgan-gp"``. Where the critic's accuracy goes to 1 in a long training, take 1 to 10.
@@ -216,8 +216,8 @@ class DataCritic(_Contest):
 
     key: ClassVar[str] = "realism"
     usual: ClassVar[dict[str, Training]] = {
-        "gan": Training(1, 3e-4, (0.5, 0.999), 0.0),
-        "least-squares": Training(1, 3e-4, (0.5, 0.999), 0.0),
+        "gan": Training(1, 1e-4, (0.5, 0.999), 0.0),
+        "least-squares": Training(1, 1e-4, (0.5, 0.999), 0.0),
         "wgan-gp": Training(5, 1e-4, (0.0, 0.9), 10.0),
     }
 

@@ -83,10 +83,10 @@ class MLPCritic(Critic):
 
 
 class ConvCritic(Critic):
-    """Strided 4 × 4 convolutions, each normalised over its sample (GroupNorm without weights), and SiLUs.
+    """Strided 4 × 4 convolutions and SiLUs; its features are the maps of the last level, which keep where things are.
 
-    Its features are the maps of the last level, which keep where things are. As they are normalised, their size stays
-    what it is while the critic learns: a distance between features keeps its scale.
+    Nothing is normalised: a critic that normalises over a sample does not see its contrast, and what reconstructs in
+    its features comes out grey.
 
     Args:
         reads: (C, H, W) of one image, H and W at least 4.
@@ -111,11 +111,10 @@ class ConvCritic(Critic):
         self.body = nn.Sequential()
         if len(levels) == 1:
             self.body.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
-            self.body.append(nn.GroupNorm(1, channels[-1], affine=False))
         for before, after in pairwise((self.reads[0], *channels[1:])):
             if len(self.body):
                 self.body.append(nn.SiLU())
-            self.body.append(down(before, after)).append(nn.GroupNorm(1, after, affine=False))
+            self.body.append(down(before, after))
         self.head = nn.Sequential(
             nn.SiLU(), nn.Flatten(), nn.Linear(channels[-1] * math.prod(levels[-1]), hidden), nn.SiLU()
         )

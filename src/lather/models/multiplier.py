@@ -14,7 +14,7 @@ __all__ = ["Multiplier"]
 _BLOCK = 16  # steps averaged on the device before anything is decided, so that the host waits for it rarely
 _MEMORY = 8  # blocks that the running mean remembers; the multiplier must be slower than this
 _RATE = 0.08  # largest change of log λ in one block: a factor of ten in about 460 steps
-_AIM = 0.8  # of the target: what is measured scatters, and it is to end within, not on the line
+_AIM = 0.7  # of the target
 _LEFT = 0.9  # a doubling of λ that leaves more than this share of the excess has not lowered it
 _PATIENCE = 100  # blocks before a stalled multiplier tries again: training itself may have moved the frontier
 
@@ -45,9 +45,10 @@ _STEPS = [field.name for field in fields(_State)].index("steps")
 class Multiplier(nn.Module):
     r"""λ for minimising f subject to g ≤ target, by ascent of log λ on the running mean ḡ of a noisy measurement of g.
 
-    Each step multiplies λ by exp(rate · e), e = (ḡ − target) / (|ḡ| + target), which lies between −1 and 1: a relative
+    Each step multiplies λ by exp(rate · e), e = (ḡ − a) / (|ḡ| + a) with a = 0.7 target, between −1 and 1: a relative
     error, so that neither the scale of g nor that of λ matters, and a target missed by orders of magnitude does not
-    blow λ up. At most a factor of ten in about 460 steps. It aims at 0.8 of the target.
+    blow λ up: at most a factor of ten in about 460 steps. (What is measured scatters, and it is to end within the
+    level, not on the line.)
 
     *Anti-windup.* Where the target is out of reach a plain integrator runs away, and pays with f for nothing. So ḡ is
     compared from one doubling of λ to the next: a doubling that left more than nine tenths of ḡ is undone, and λ stays
@@ -132,7 +133,8 @@ class Multiplier(nn.Module):
         if s.blocks < _MEMORY:
             return
         excess = s.mean + s.shift
-        s.weight *= math.exp(_RATE * (excess - _AIM * self.target) / (abs(excess) + _AIM * self.target))
+        wanted = s.weight * math.exp(_RATE * (excess - _AIM * self.target) / (abs(excess) + _AIM * self.target))
+        s.weight = min(wanted, s.ceiling)
         if s.waiting:
             s.waiting -= 1
             if not s.waiting:
@@ -146,7 +148,6 @@ class Multiplier(nn.Module):
             self._begin_doubling(now)
         elif s.weight < s.anchor:
             self._begin_doubling(math.inf)
-        s.weight = min(s.weight, s.ceiling)
 
     def _begin_doubling(self, before: float) -> None:
         s = self._now

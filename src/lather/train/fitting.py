@@ -84,7 +84,7 @@ def fit(
     if model.sampler is not None:
         find_sampler(model.sampler)  # so that a wrong name shows now and not after training
     dataset = data if isinstance(data, Dataset) else load(data)
-    settings = _changed(settings or Settings(), changes).for_data(len(dataset.train))
+    settings = _averaging(_changed(settings or Settings(), changes).for_data(len(dataset.train)), model)
     fabric = _fabric(settings)
     folder = None if out is None else Path(out)
     config = _config(model, dataset, settings, notes or {})
@@ -147,6 +147,18 @@ def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
             f"unknown training settings: {', '.join(unknown)}; there are: {', '.join(settings.to_dict())}"
         )
     return replace(settings, **changes)
+
+
+def _averaging(settings: Settings, model: Autoencoder) -> Settings:
+    """With a held divergence and nothing else asked for, average the weights over about the last 100 steps.
+
+    At a learning rate worth having, weights jitter, and latents with them: at d = 32 on MNIST z reads 6 in the middle
+    of a training and 1 at its end, for the same weight of the divergence. A multiplier that believes the 6 overpays
+    for the whole of the training. Averaged weights show early what the end will show.
+    """
+    if settings.ema is None and model.objective.held():
+        return replace(settings, ema=0.99)
+    return settings
 
 
 def _fabric(settings: Settings) -> Fabric:

@@ -36,7 +36,8 @@ class Settings:
     clip: float | None = None
     """Largest gradient norm; larger gradients are scaled down to it."""
     ema: float | None = None
-    """Decay of an exponential moving average of the weights, such as 0.999; the average is what is kept."""
+    """Decay of an exponential moving average of the weights, such as 0.999; the average is what is kept
+    (default: none; 0.99 with a divergence that is held at a level)."""
     patience: int | None = None
     """Stop after this many epochs without a better validation loss, and keep the best weights."""
     seed: int = 0

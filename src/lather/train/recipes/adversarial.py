@@ -60,12 +60,14 @@ def _aae(
     return Design(Reconstruction() + lam * critic, DiagonalGaussian())
 
 
-@recipe("vae-gan", "Larsen, Sønderby, Larochelle, Winther 2016, arXiv:1512.09300", paper="none")
+@recipe("vae-gan", "Larsen, Sønderby, Larochelle, Winther 2016, arXiv:1512.09300", paper="other")
 def _vae_gan(
     p: Problem,
     *,
+    paper: bool,
     weight: float | None = None,
-    realism: float | None = None,
+    realism: float = 10.0,
+    pixels: float | None = None,
     kind: Kind = "gan",
     rounds: int | None = None,
     lr: float | None = None,
@@ -73,6 +75,8 @@ def _vae_gan(
 ) -> Design:
     """VAE that reconstructs in the features of a critic, which its decoder has to fool; weight is that of the KL."""
     critic = critic_for(p.shape or (p.numbers,))
-    kl = (1.0 if weight is None else weight) * PosteriorKL()
-    fool = (1.0 if realism is None else realism) * DataCritic(critic, kind, rounds=rounds, lr=lr, penalty=penalty)
-    return Design(Reconstruction(in_features_of=critic) + kl + fool, DiagonalGaussian(), SquaredError())
+    # the paper compares features alone; those of an early critic do not hold the decoder to grey levels, pixels do
+    anchor = pixels if pixels is not None else 0.0 if paper else 1.0
+    objective = Reconstruction(in_features_of=critic) + (1.0 if weight is None else weight) * PosteriorKL()
+    objective = objective + realism * DataCritic(critic, kind, rounds=rounds, lr=lr, penalty=penalty)
+    return Design(objective + anchor * Reconstruction() if anchor else objective, DiagonalGaussian(), SquaredError())
