@@ -55,7 +55,8 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
         f"{1.96 * error:.1g}; by this divergence it takes {size} of them to see the difference."
     ]
     if not reached:
-        words += _why(term, level, error, _frontier(rows, name))
+        validated = rows[-1].get(f"{name}_z", math.nan) if rows else math.nan
+        words += [*_why(term, level, error, validated), _frontier(rows, name)]
     return Row(
         key="held" if name == "match" else f"held_{name.removeprefix('match_')}",
         title=f"held while training: {divergence!r}",
@@ -71,9 +72,14 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
     )
 
 
-def _why(term: Held, level: float, error: float, frontier: str) -> list[str]:
+def _why(term: Held, level: float, error: float, validated: float) -> list[str]:
     multiplier = term.multiplier
     tried, before, after = multiplier.tried
+    if validated <= level:
+        return [
+            f"On validation data, which were set aside from the training data, z was {validated:.2g}: the held-out "
+            "data are not quite of the same kind."
+        ]
     words = []
     if tried:
         words.append(
@@ -87,7 +93,7 @@ def _why(term: Held, level: float, error: float, frontier: str) -> list[str]:
             f"Held-out latents are {multiplier.shift:.2g} further from the prior than those trained on, which no "
             "weight can change; more data can."
         )
-    return [*words, frontier]
+    return words
 
 
 def _frontier(rows: Sequence[Mapping[str, Any]], name: str) -> str:
