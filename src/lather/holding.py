@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,9 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
     parts = [part for part in z.split(batch) if len(part) == batch]
     scores = [null.zscore(divergence(part, prior, generator=generator)) for part in parts]
     mean = sum(scores) / len(scores)
-    error = 1 / math.sqrt(len(scores))  # a batch's z has standard deviation 1 near the level
+    # a batch's z scatters by 1 for true prior samples, and by more the further the latents are from the prior
+    scatter = max(1.0, statistics.stdev(scores)) if len(scores) > 1 else 1.0
+    error = scatter / math.sqrt(len(scores))
     size = detection_size(divergence, z[:_MOST], prior)
     reached = mean - 1.645 * error <= level
     asked = f"n* of {term.detection_size}" if term.detection_size is not None else f"z of {term.z:g}"
@@ -83,8 +86,8 @@ def _why(term: Held, level: float, error: float, validated: float) -> list[str]:
     words = []
     if tried:
         words.append(
-            f"The weight was held at or below {tried / 2:.3g}: raising it to {tried:.3g} took z from {before:.2g} to "
-            f"{after:.2g} only."
+            f"Raising the weight from {tried / 2:.3g} to {tried:.3g} took z from {before:.2g} to {after:.2g} only, so "
+            "it was taken back."
         )
     elif multiplier.mean + multiplier.shift > level:
         words.append(f"The weight, {multiplier.weight:.3g} at the end, was still rising: more epochs may get there.")
