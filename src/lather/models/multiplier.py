@@ -133,6 +133,8 @@ class Multiplier(nn.Module):
         if s.blocks < _MEMORY:
             return
         excess = s.mean + s.shift
+        if excess <= self.target:
+            self._forget_trial()
         wanted = s.weight * math.exp(_RATE * (excess - _AIM * self.target) / (abs(excess) + _AIM * self.target))
         s.weight = min(wanted, s.ceiling)
         if s.waiting:
@@ -145,11 +147,16 @@ class Multiplier(nn.Module):
             if self.target < now and now > _LEFT * s.before:
                 s.tried, s.tried_from, s.tried_to = s.weight, s.before, now
                 s.ceiling, s.waiting, s.weight = s.anchor, _PATIENCE, s.anchor
-            elif s.weight > 0.9 * s.tried:  # what was out of reach then is not any more
-                s.tried = s.tried_from = s.tried_to = 0.0
+            elif s.weight > 0.9 * s.tried:
+                self._forget_trial()
             self._begin_doubling(now)
         elif s.weight < s.anchor:
             self._begin_doubling(math.inf)
+
+    def _forget_trial(self) -> None:
+        """What was out of reach then is not any more."""
+        s = self._now
+        s.tried = s.tried_from = s.tried_to = 0.0
 
     def _begin_doubling(self, before: float) -> None:
         s = self._now
