@@ -89,7 +89,7 @@ def _why(term: Held, level: float, error: float, validated: float) -> list[str]:
             f"Raising the weight from {tried / 2:.3g} to {tried:.3g} took z from {before:.2g} to {after:.2g} only, so "
             "it was taken back."
         )
-    elif multiplier.mean + multiplier.shift > level:
+    elif multiplier.excess > level:
         words.append(f"The weight, {multiplier.weight:.3g} at the end, was still rising: more epochs may get there.")
     if multiplier.shift > max(level / 2, error):
         words.append(

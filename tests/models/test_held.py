@@ -29,15 +29,15 @@ def controlled(target: float, floor: float, steps: int, *, noise: float = 1.0, l
 
 @pytest.mark.parametrize("target", [0.5, 2.0, 20.0])
 def test_finds_the_weight_that_reaches_the_target(target: float) -> None:
-    multiplier = controlled(target, 0.0, 8000)
+    multiplier = controlled(target, 0.0, 16_000)
     assert multiplier.weight == pytest.approx(100 / (0.7 * target), rel=0.25)
     assert not multiplier.stalled
 
 
-@pytest.mark.parametrize("steps", [8_000, 40_000])
+@pytest.mark.parametrize("steps", [16_000, 48_000])
 def test_does_not_run_away_from_a_target_out_of_reach(steps: int) -> None:
     multiplier = controlled(0.5, 4.0, steps)
-    assert multiplier.stalled
+    assert multiplier.tried[0] > 0  # it has given up a larger weight, and says so
     # the floor is 4: at λ = 100 all but a fifth of it is floor, so that doubling λ once more is of little use
     assert 25 < multiplier.weight < 800
     assert multiplier.mean == pytest.approx(4 + 100 / multiplier.weight, rel=0.2)
@@ -55,11 +55,11 @@ def test_without_the_stop_it_would_run_away() -> None:
 def test_tries_again_when_training_has_moved_the_floor() -> None:
     multiplier, g, floor = Multiplier(0.5), 100.0, 4.0
     multiplier.start(1.0)
-    for step in range(30_000):
-        floor = 4.0 if step < 8000 else 0.0
+    for step in range(40_000):
+        floor = 4.0 if step < 16_000 else 0.0
         g += (floor + 100 / multiplier.weight - g) / 50
         multiplier.update(torch.tensor(g, dtype=torch.float64))
-        if step == 7999:
+        if step == 15_999:
             assert multiplier.stalled
     assert not multiplier.stalled
     assert g == pytest.approx(0.35, rel=0.1)
@@ -149,9 +149,9 @@ def test_evaluation_moves_nothing() -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_starts_at_a_tenth_of_the_sample() -> None:
+def test_starts_at_a_hundredth_of_the_sample() -> None:
     model = small(Match().to_noise_floor())
-    assert model(X)["match_weight"].item() == pytest.approx(0.6)
+    assert model(X)["match_weight"].item() == pytest.approx(0.06)
 
 
 def test_the_level_is_carried_to_the_batch() -> None:
@@ -177,10 +177,10 @@ def test_an_objective_is_held_as_a_whole() -> None:
     objective = Reconstruction() + 50 * Match(Energy()) + 20 * Match(RadiusCDF())
     held = objective.to_noise_floor(1.5)
     assert repr(held) == (
-        "Reconstruction() + Match(Energy()).to_noise_floor(z=1.5, start=50) + "
-        "Match(RadiusCDF()).to_noise_floor(z=1.5, start=20)"
+        "Reconstruction() + Match(Energy()).to_noise_floor(z=1.5, start=0.5) + "
+        "Match(RadiusCDF()).to_noise_floor(z=1.5, start=0.2)"
     )
-    assert "Match(Energy()).to_detection_size(1000, start=50)" in repr(objective.to_detection_size(1000))
+    assert "Match(Energy()).to_detection_size(1000, start=0.5)" in repr(objective.to_detection_size(1000))
     with pytest.raises(ConfigError, match="no Match"):
         (1.0 * Reconstruction()).to_noise_floor()
 
@@ -229,10 +229,10 @@ def test_what_does_not_vary_has_no_floor() -> None:
 def test_what_has_helped_since_is_no_longer_called_out_of_reach() -> None:
     multiplier, g = Multiplier(0.5), 100.0
     multiplier.start(1.0)
-    for step in range(30_000):
-        g += ((4.0 if step < 8000 else 0.0) + 100 / multiplier.weight - g) / 50
+    for step in range(40_000):
+        g += ((4.0 if step < 16_000 else 0.0) + 100 / multiplier.weight - g) / 50
         multiplier.update(torch.tensor(g, dtype=torch.float64))
-        if step == 7999:
+        if step == 15_999:
             assert multiplier.tried[0] > 0
     assert multiplier.tried == (0.0, 0.0, 0.0)
 

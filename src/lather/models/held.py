@@ -49,8 +49,8 @@ class Held(Term):
             shrinks like 1/samples (for most divergences), and with it the difference that z allows.
         detection_size: the level at which a test at level .05 needs so many latents to see the difference every other
             time (n*); instead of ``z`` and ``samples``.
-        start: weight to begin with; default a tenth of the number of values in a sample, as reconstruction sums over
-            these.
+        start: weight to begin with; default a hundredth of the number of values in a sample, as reconstruction sums
+            over these.
 
     Example:
         >>> from lather import Energy, Match, Reconstruction
@@ -98,7 +98,7 @@ class Held(Term):
         n = len(step.matched)
         if self.training and torch.is_grad_enabled():
             if not self.multiplier.weight:
-                self.multiplier.start(self.first if self.first is not None else step.x[0].numel() / 10)
+                self.multiplier.start(self.first if self.first is not None else step.x[0].numel() / 100)
             if n != self._batch:
                 self._batch, self.multiplier.target = n, self.level(step.prior, n)
                 self.batch.fill_(n)

@@ -13,7 +13,9 @@ __all__ = ["Multiplier"]
 
 _BLOCK = 16  # steps averaged on the device before anything is decided, so that the host waits for it rarely
 _MEMORY = 8  # blocks that the running mean remembers; the multiplier must be slower than this
-_RATE = 0.08  # largest change of log λ in one block: a factor of ten in about 460 steps
+_RISE, _FALL = 0.02, 0.04  # largest changes of log λ in one block: a factor of ten in 1850 and in 920 steps
+_LONG = 32  # blocks of the slow mean
+_BY_ITSELF = 0.55  # of the slow mean: below it g falls faster than a rising λ could make it
 _AIM = 0.7  # of the target
 _LEAST = 1e-4  # of the first λ: further down it would only take longer to come back
 _LEFT = 0.9  # a doubling of λ that leaves more than this share of the excess has not lowered it
@@ -27,7 +29,8 @@ class _State:
     weight: float = 0.0  #: λ; 0 before the start
     first: float = 0.0  #: λ at the start
     mean: float = 0.0  #: running mean of the excess
-    blocks: float = 0.0  #: that it has seen
+    slow: float = 0.0  #: slow mean of the excess
+    blocks: float = 0.0  #: that they have seen
     steps: float = 0.0  #: taken in the present block
     anchor: float = 0.0  #: λ where the present doubling began
     total: float = 0.0  #: of the excess since then
@@ -39,6 +42,7 @@ class _State:
     tried_from: float = 0.0  #: mean excess before it
     tried_to: float = 0.0  #: mean excess after it
     shift: float = 0.0  #: by how much held-out data exceed the batches trained on
+    share: float = 1.0  #: of what batches trained on show, where held-out data show less
 
 
 _STEPS = [field.name for field in fields(_State)].index("steps")
@@ -49,15 +53,17 @@ class Multiplier(nn.Module):
 
     Each step multiplies λ by exp(rate · e), e = (ḡ − a) / (|ḡ| + a) with a = 0.7 target, between −1 and 1: a relative
     error, so that neither the scale of g nor that of λ matters, and a target missed by orders of magnitude does not
-    blow λ up: at most a factor of ten in about 460 steps. (What is measured scatters, and it is to end within the
-    level, not on the line.)
+    blow λ up: at most a factor of ten in some 1850 steps upwards and 920 downwards. It does not rise while ḡ is falling
+    by itself, as early in a training: what a large λ does to a young network is not undone later. (What is measured
+    scatters, and it is to end within the level, not on the line.)
 
     *Anti-windup.* Where the target is out of reach a plain integrator runs away, and pays with f for nothing. So ḡ is
     compared from one doubling of λ to the next: a doubling that left more than nine tenths of ḡ is undone, and λ stays
     below that for 1600 steps; :attr:`stalled` says so.
 
-    *Held-out data.* :meth:`heed` takes a measurement of g on data that were not trained on. What they show above the
-    training batches is added to ḡ from then on, so that it is the held-out g that is held.
+    *Held-out data.* :meth:`heed` takes a measurement of g on data that were not trained on, by the weights that will be
+    kept. What they show above the training batches is added to ḡ from then on; where they show less (averaged weights
+    do not jitter), ḡ counts by that share. So it is the held-out g that is held.
 
     All it knows is in buffers, hence in checkpoints. Given the same measurements it takes the same values on every
     process.
@@ -101,6 +107,15 @@ class Multiplier(nn.Module):
         """The λ last given up, and the excess before and after that doubling; zeros if none was, or it helped since."""
         return self._now.tried, self._now.tried_from, self._now.tried_to
 
+    @property
+    def excess(self) -> float:
+        """ḡ as held-out data would show it."""
+        return self._seen(self._now.mean)
+
+    def _seen(self, mean: float) -> float:
+        s = self._now
+        return (mean * s.share if mean > 0 else mean) + s.shift
+
     def start(self, weight: float) -> None:
         """Set λ before the first step."""
         self._now.weight = self._now.first = self._now.anchor = weight
@@ -124,28 +139,34 @@ class Multiplier(nn.Module):
         """Take in a measurement of g on held-out data."""
         s = self._now
         if s.blocks >= _MEMORY:
-            s.shift += 0.5 * (held_out - s.mean - s.shift)
+            s.shift += 0.5 * (max(held_out - s.mean, 0.0) - s.shift)
+            share = min(max(held_out, 0.0) / s.mean, 1.0) if s.mean > 0 else 1.0
+            s.share += 0.5 * (share - s.share)
             self._write()
 
     def _decide(self, value: float) -> None:
         s = self._now
         s.blocks += 1
         s.mean += (value - s.mean) / min(s.blocks, _MEMORY)
+        s.slow += (value - s.slow) / min(s.blocks, _LONG)
         s.total, s.count = s.total + value, s.count + 1
         if s.blocks < _MEMORY:
             return
-        excess = s.mean + s.shift
+        excess = self.excess
         if excess <= self.target:
             self._forget_trial()
-        wanted = s.weight * math.exp(_RATE * (excess - _AIM * self.target) / (abs(excess) + _AIM * self.target))
+        error = (excess - _AIM * self.target) / (abs(excess) + _AIM * self.target)
+        if error > 0 and s.mean < _BY_ITSELF * s.slow:
+            error = 0.0
+        wanted = s.weight * math.exp((_RISE if error > 0 else _FALL) * error)
         s.weight = min(max(wanted, _LEAST * s.first), s.ceiling)
         if s.waiting:
             s.waiting -= 1
             if not s.waiting:
                 s.ceiling = math.inf
-                self._begin_doubling(s.total / s.count + s.shift)
+                self._begin_doubling(self._seen(s.total / s.count))
         elif s.weight >= 2 * s.anchor:
-            now = s.total / s.count + s.shift
+            now = self._seen(s.total / s.count)
             if self.target < now and now > _LEFT * s.before:
                 s.tried, s.tried_from, s.tried_to = s.weight, s.before, now
                 s.ceiling, s.waiting, s.weight = s.anchor, _PATIENCE, s.anchor

@@ -179,20 +179,20 @@ class Objective(Spec, nn.Module):
             term.heed({what: validation[f"{name}_{what}"] for what in term.readings()})
 
     def to_noise_floor(self, z: float = 2.0, *, samples: int | None = None) -> Objective:
-        """Every :class:`~lather.models.match.Match` held at a level, see there; its weight is where the search starts.
+        """Every :class:`~lather.models.match.Match` held at a level; the search starts at a hundredth of its weight.
 
         Raises:
             ConfigError: there is none.
         """
-        return self._held(lambda weight, term: term.to_noise_floor(z, samples=samples, start=weight))
+        return self._held(lambda weight, term: term.to_noise_floor(z, samples=samples, start=weight / 100))
 
     def to_detection_size(self, n: int) -> Objective:
-        """Every :class:`~lather.models.match.Match` held at a detection size; its weight is where the search starts.
+        """Every :class:`~lather.models.match.Match` held at a detection size, from a hundredth of its weight on.
 
         Raises:
             ConfigError: there is none.
         """
-        return self._held(lambda weight, term: term.to_detection_size(n, start=weight))
+        return self._held(lambda weight, term: term.to_detection_size(n, start=weight / 100))
 
     def _held(self, hold: Callable[[float, Term], Term]) -> Objective:
         held = [(weight, hold(weight, term) if weight else term, term) for weight, term in self.pairs]
