@@ -134,8 +134,12 @@ def test_features_from_a_table(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert not (here / "r" / "reconstructions.png").exists()
 
 
-@pytest.mark.parametrize("recipe", sorted(RECIPES))
-def test_every_recipe_trains_from_the_command_line(here: Path, recipe: str) -> None:
+#: one of each kind; all of them are trained, on MNIST, in tests/train/test_recipes.py
+OF_EACH_KIND = ("ae", "rae-sn", "vae", "svae", "tcvae", "vampprior", "two-stage", "cwae", "gae", "wae-gan", "vae-gan")
+
+
+@pytest.mark.parametrize("recipe", OF_EACH_KIND)
+def test_recipes_train_from_the_command_line(here: Path, recipe: str) -> None:
     assert run("train", "digits", "--recipe", recipe, "--latent", "4", *FAST, "--limit", "400", "--out", "r") == 0
 
 
