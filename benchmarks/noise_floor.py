@@ -4,7 +4,7 @@
 
 Every run trains the same MLP on MNIST for 4000 steps; finished runs are not run again, and several
 processes may work on one folder. The picture shows distortion against z, the distance from the prior in standard
-deviations of the noise of a batch, both on the shuffled test set.
+deviations of the noise of a batch.
 """
 
 from __future__ import annotations
@@ -38,14 +38,25 @@ setting for every dimension. How it works is in [training.md](training.md). Prod
 ![Distortion against z, for fixed weights and for held ones](images/noise-floor.png)
 
 - *distortion*: held-out squared error per image.
-- *z*: how far the energy distance of held-out latents in batches of 256 lies above that of true draws, in standard
-  deviations of the latter; mean over 39 batches of the shuffled test set, so ± 0.3 by chance.
+- *z*: the energy distance of the latents of the test set, in standard deviations of that of 256 true prior draws.
 - *validation*: the same on data set aside from the training set, which is what the multiplier listens to. MNIST's test
   set was written by other people than its training set, and its latents differ, too.
 - *n\\**: how many of 4000 held-out latents it takes to see the difference, by the energy distance itself.
 - *against the grid*: distortion beside that of the cheapest fixed weight whose validation z is within {level:g}, too.
 
 {table}
+
+## What it says
+
+- One setting holds the level in 2, 8, 32 and 64 dimensions, and costs about what the best fixed weight does: between
+  3.7% less distortion and 1.3% more. The best fixed weight differs, and finding it took five trainings.
+- The weight settles between 9 and 22. The default of `energy-ae` is 784: it stands for latents as close to the prior as
+  they come, and pays for it.
+- The last step is dear. From z = 2 to z = 0.5 at d = 8 takes ten times the weight and costs 11% of distortion.
+- The test set stays further away than validation data in every run, fixed weights included. No weight changes that: it
+  is a difference between people who wrote the digits.
+- Early in a training, z is large whatever the weight, and falls by itself. A first version of the multiplier answered
+  with a large weight; the networks never recovered (distortion 4.6 in place of 3.1 at d = 64, at the same level).
 """
 
 
@@ -75,7 +86,7 @@ def train(d: int, what: str, folder: Path) -> None:
 
 
 def score(d: int, what: str, folder: Path) -> dict[str, Any]:
-    """What a finished run reached on the test set, in shuffled order: MNIST's is sorted by writer."""
+    """What a finished run reached on held-out data."""
     run, data = lt.open_run(folder), lt.load("mnist")
     prior, energy = run.model.prior, lt.Energy()
     null = energy.null(prior, BATCH)
@@ -85,8 +96,7 @@ def score(d: int, what: str, folder: Path) -> dict[str, Any]:
         x = split.batch(order, torch.device("cpu"))
         with torch.no_grad():
             z = torch.cat([run.model.encode(part).mean for part in x.split(512)])
-        scores = [null.zscore(energy(part, prior)) for part in z.split(BATCH) if len(part) == BATCH]
-        return x, z, sum(scores) / len(scores)
+        return x, z, float(energy(z, prior)) / null.std  # all pairs at once: unbiased, too, and with far less noise
 
     x, z, mean = latents(data.test)
     size = lt.detection_size(energy, z[:4000], prior)
@@ -114,7 +124,7 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     for axes, d in zip(figure.subplots(1, len(dims), squeeze=False)[0], dims, strict=True):
         of_d = [row for row in rows if row["d"] == d]
         grid = [row for row in of_d if row["what"][0] == "w"]
-        z, distortion = ([row[key] for row in grid] for key in ("z", "distortion"))
+        z, distortion = ([row[key] for row in grid] for key in ("validation_z", "distortion"))
         axes.plot(z, distortion, "o-", color=LIGHT.faint, ms=4, lw=1, label="fixed weights")
         for row, x, y in zip(grid, z, distortion, strict=True):
             axes.annotate(row["what"][1:], (x, y), (3, 4), textcoords="offset points", fontsize=6.5, color=LIGHT.faint)
@@ -124,11 +134,13 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
                 continue
             label = f"held at z = {LEVEL:g}" if held == "z" else f"asked n* = {held[1:]}"
             marker, colour = ("*", LIGHT.prior) if held == "z" else ("^", LIGHT.data)
-            axes.plot([row["z"]], [row["distortion"]], marker, ms=11, color=colour, label=label)
+            axes.plot([row["validation_z"]], [row["distortion"]], marker, ms=11, color=colour, label=label)
         axes.axvline(LEVEL, color=LIGHT.prior, lw=0.8, ls=":")
-        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xscale("log")
+        axes.set_xticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+        axes.xaxis.minorticks_off()
         axes.set_title(f"d = {d}", fontsize=9)
-        axes.set_xlabel("z of held-out batches (sd of the noise)")
+        axes.set_xlabel("z on validation data")
         dress(axes, LIGHT)
     figure.axes[0].set_ylabel("held-out squared error")
     figure.axes[-1].legend(fontsize=6.5, frameon=False)
