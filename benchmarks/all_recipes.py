@@ -167,8 +167,8 @@ HEAD = """# Every recipe, the same networks and budget
 READING = """## What it says
 
 - Two ways lead to a small gap: latents that follow N(0, I) (`wae-gan`, `aae`: a critic sees what no fixed statistic
-  does, n\\* of 500 and more by the ladder), or a prior that follows the latents (`vampprior`, `flow-prior`, and the mixtures
-  that `rae` and its kin are drawn from). The smallest gap of all is the second kind's.
+  does, n\\* of 500 and more by the ladder), or a prior that follows the latents (`vampprior`, `flow-prior`,
+  and the mixtures that `rae` and its kin are drawn from). The smallest gap of all is the second kind's.
 - What a recipe trains on is what it satisfies: `gae` fits radii (n\\* 3287) and fails mean and covariance (10); the
   kernel and sliced losses fit energy and radius and fail the ladder's third and fourth rungs.
 - A VAE's posteriors sum to something else than the prior: 26 latents show it. `iwae` and `iaf-vae` bound the likelihood
