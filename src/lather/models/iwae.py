@@ -122,7 +122,7 @@ class IWAE(Term):
         self._readings: dict[str, Tensor] = {}
 
     def forward(self, step: Step) -> Tensor:
-        z, log_q = step.q.draws(self.k, step.noise if step.noise is not None else step.generator)
+        z, log_q = step.q.draws(self.k, step.noise)
         if self.dreg and z.requires_grad:
             log_q = step.q.frozen().log_prob(z)
         y = step.decode(z.flatten(0, 1))

@@ -32,5 +32,5 @@ class Step:
     decoder: nn.Module  #: the network behind ``decode``, for penalties on its weights
     generator: torch.Generator | None = None  #: for all noise in the step, the same on every process
     t: int = 0  #: optimizer steps taken so far, for annealing
-    noise: torch.Generator | None = None  #: for further latent noise, not the same on every process; None: generator
+    noise: torch.Generator | None = None  #: for further latent noise, which may differ between processes
     gather: Callable[[Tensor], Tensor] | None = None  #: joins rows (n, k) of all processes, with gradient
