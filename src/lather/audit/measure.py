@@ -64,9 +64,9 @@ def measure_run(
     reason. Rows, in this order: what posteriors spend (``rate``, ``overlap``, ``two_draw``); the match with the prior
     (``three_way``, ``ladder_1`` … ``ladder_4``, ``radius``, ``pair_distance``, ``energy``, ``mmd_small``, ``per_axis``,
     ``signal``, ``holes``, ``crowding``, ``strays``); ``memorisation``; ``sbc``, ``sbc_radius``;
-    ``reconstruction_error``, ``elbo``, ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``, ``gap``;
-    and the geometry (``effective_rank``, ``two_nn``, ``active_units``). Samples are shuffled first (test sets come sorted
-    by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
+    ``reconstruction_error``, ``elbo``, ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``,
+    ``gap``; and the geometry (``effective_rank``, ``two_nn``, ``active_units``). Samples are shuffled first (test sets
+    come sorted by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
 
     Args:
         latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
