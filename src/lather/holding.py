@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,18 +45,21 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
     parts = [part for part in z.split(batch) if len(part) == batch]
     scores = [null.zscore(divergence(part, prior, generator=generator)) for part in parts]
     mean = sum(scores) / len(scores)
-    error = 1 / math.sqrt(len(scores))  # a batch's z has standard deviation 1 near the level
+    # a batch's z scatters by 1 for true prior samples, and by more the further the latents are from the prior
+    scatter = max(1.0, statistics.stdev(scores)) if len(scores) > 1 else 1.0
+    error = scatter / math.sqrt(len(scores))
     size = detection_size(divergence, z[:_MOST], prior)
     reached = mean - 1.645 * error <= level
     asked = f"n* of {term.detection_size}" if term.detection_size is not None else f"z of {term.z:g}"
     if term.samples is not None:
         asked += f" for {term.samples} latents"
     words = [
-        f"Asked: {asked}, which is z = {level:.2g} in batches of {batch}. Held-out latents show z = {mean:.2g}; by "
-        f"this divergence it takes {size} of them to see the difference."
+        f"Asked: {asked}, which is z = {level:.2g} in batches of {batch}. Held-out latents show z = {mean:.2g} ± "
+        f"{1.96 * error:.1g}; by this divergence it takes {size} of them to see the difference."
     ]
     if not reached:
-        words += _why(term, level, error, _frontier(rows, name))
+        validated = rows[-1].get(f"{name}_z", math.nan) if rows else math.nan
+        words += [*_why(term, level, error, validated), _frontier(rows, name)]
     return Row(
         key="held" if name == "match" else f"held_{name.removeprefix('match_')}",
         title=f"held while training: {divergence!r}",
@@ -66,19 +70,24 @@ def _row(name: str, term: Held, z: Tensor, run: Run, rows: Sequence[Mapping[str,
         n_star=size,
         verdict="green" if reached else "amber",
         meaning=" ".join(words),
-        remedy="" if reached else "Train longer, allow more latent dimensions' worth of distortion, or ask for less.",
+        remedy="" if reached else "Train longer, on more data or with more latent dimensions, or ask for less.",
         details={"weight": term.multiplier.weight, "level": level, "batches": len(scores), "reached": reached},
     )
 
 
-def _why(term: Held, level: float, error: float, frontier: str) -> list[str]:
+def _why(term: Held, level: float, error: float, validated: float) -> list[str]:
     multiplier = term.multiplier
     tried, before, after = multiplier.tried
+    if validated <= level:
+        return [
+            f"On validation data, which were set aside from the training data, z was {validated:.2g}: the held-out "
+            "data are not quite of the same kind."
+        ]
     words = []
     if tried:
         words.append(
-            f"The weight was held at or below {tried / 2:.3g}: raising it to {tried:.3g} took z from {before:.2g} to "
-            f"{after:.2g} only."
+            f"Raising the weight from {tried / 2:.3g} to {tried:.3g} took z from {before:.2g} to {after:.2g} only, so "
+            "it was taken back."
         )
     elif multiplier.mean + multiplier.shift > level:
         words.append(f"The weight, {multiplier.weight:.3g} at the end, was still rising: more epochs may get there.")
@@ -87,7 +96,7 @@ def _why(term: Held, level: float, error: float, frontier: str) -> list[str]:
             f"Held-out latents are {multiplier.shift:.2g} further from the prior than those trained on, which no "
             "weight can change; more data can."
         )
-    return [*words, frontier]
+    return words
 
 
 def _frontier(rows: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -36,6 +36,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_a_level_in_place_of_a_weight(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run("train", "digits", *FAST, "--recipe", "energy-ae", "--hold-z", "1.5", "--out", "held", "--limit", "300")
+        == 0
+    )
+    report = json.loads((here / "held" / "report.json").read_text())
+    (row,) = (row for row in report["rows"] if row["key"] == "held")
+    assert row["null"] == 1.5
+    assert "Held while training: Energy(). Asked: z of 1.5, which is z = 1.5 in batches of" in capsys.readouterr().out
+    # two epochs of ten steps reach nothing, and the report says why
+    assert not row["details"]["reached"]
+    assert row["verdict"] == "amber"
+    assert "The frontier that training saw" in row["meaning"]
+    config = json.loads((here / "held" / "config.json").read_text())
+    assert config["training"]["ema"] == 0.5
+    assert run("train", "digits", *FAST, "--recipe", "vae", "--hold-z", "2") == 1
+    assert "no Match(...)" in capsys.readouterr().err
+    assert run("train", "digits", *FAST, "--hold-z", "2", "--hold-n", "100") == 1
+    assert "give one of them" in capsys.readouterr().err
+
+
 def test_train_leaves_everything_a_run_should_have(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", "digits", *FAST) == 0
     output = capsys.readouterr().out
@@ -204,7 +225,7 @@ def test_help_names_every_command_and_option(capsys: pytest.CaptureFixture[str])
     assert run("train", "--help") == 0
     text = capsys.readouterr().out
     for field in ModelOptions.__dataclass_fields__:
-        assert f"--{field}" in text
+        assert "--" + field.replace("_", "-") in text
 
 
 def test_parsing() -> None:

@@ -533,3 +533,12 @@ def test_the_global_generator_is_left_alone():
     before = torch.get_rng_state()
     lt.Sliced(lt.Wasserstein1d()).null(lt.LaplacePrior(3), 8, draws=19, cache=False)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_half_precision_around_it_leaves_the_draws_alone():
+    """A training in half precision asks for nulls inside its autocast, and what it finds is kept for others."""
+    prior = lt.Normal(torch.zeros(2), torch.tensor([[1.0, 0.8], [0.8, 1.0]]))
+    plain = lt.Energy().null(prior, 16, draws=19, cache=False)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = lt.Energy().null(prior, 16, draws=19, cache=False)
+    assert torch.equal(plain.values, half.values)

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lather.divergences import Energy, KolmogorovSmirnov, RadiusCDF, Sliced
 from lather.errors import CapabilityError, ConfigError
@@ -114,6 +115,19 @@ def test_the_loss_is_weighed_by_the_multiplier() -> None:
     assert values["match_z"].item() == pytest.approx(null.zscore(values["match"]), rel=1e-5)
 
 
+def test_an_average_of_the_model_reads_the_same_units() -> None:
+    """z counts standard deviations of the null at the training batch, whatever the size of what is evaluated."""
+    model = small(Match(Energy()).to_noise_floor(start=7.0))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=False)
+    model(X)
+    average.update_parameters(model)
+    with torch.no_grad():
+        values = average.eval()(X[:16])
+    null = Energy().null(StandardNormal(2), 64)
+    assert values["match_z"].item() == pytest.approx(null.zscore(values["match"]), rel=1e-5)
+    torch.testing.assert_close(values["loss"], values["reconstruction"] + 7 * values["match"])
+
+
 def test_evaluation_moves_nothing() -> None:
     model = small(Match(Energy()).to_noise_floor())
     model(X)
@@ -191,6 +205,27 @@ def test_impossible_levels_are_refused(wrong: dict[str, float], message: str) ->
 def test_a_logarithm_has_no_floor() -> None:
     with pytest.raises(ConfigError, match=r"without \.log\(\)"):
         Match(Energy()).log().to_noise_floor()
+
+
+def test_a_held_term_has_no_logarithm() -> None:
+    with pytest.raises(ConfigError, match="leave out"):
+        Match().to_noise_floor().log()
+
+
+def test_what_does_not_vary_has_no_floor() -> None:
+    with pytest.raises(ConfigError, match="no noise"):
+        small(Match(0 * Energy()).to_noise_floor())(X)
+
+
+def test_what_has_helped_since_is_no_longer_called_out_of_reach() -> None:
+    multiplier, g = Multiplier(0.5), 100.0
+    multiplier.start(1.0)
+    for step in range(30_000):
+        g += ((4.0 if step < 8000 else 0.0) + 100 / multiplier.weight - g) / 50
+        multiplier.update(torch.tensor(g, dtype=torch.float64))
+        if step == 7999:
+            assert multiplier.tried[0] > 0
+    assert multiplier.tried == (0.0, 0.0, 0.0)
 
 
 def test_a_prior_that_learns_has_no_fixed_floor() -> None:

@@ -6,8 +6,6 @@ import logging
 
 import pytest
 import torch
-from torch import Tensor
-from torch.nn.functional import conv2d
 
 from lather.data import Dataset, load
 from lather.divergences import Energy
@@ -23,10 +21,10 @@ def mnist() -> Dataset:
     return load("mnist", limit=4000, progress=False)
 
 
-def trained(recipe: str, data: Dataset, *, epochs: int = 10, **options: object) -> Run:
+def trained(recipe: str, data: Dataset, *, epochs: int = 10, batch_size: int = 128) -> Run:
     nets = {"nets": "mlp", "net_options": {"hidden": (128, 128)}}
-    model = assemble(recipe, data, 8, options=options, **nets)  # type: ignore[arg-type]
-    return fit(model, data, epochs=epochs, batch_size=128, progress=False)
+    model = assemble(recipe, data, 8, **nets)  # type: ignore[arg-type]
+    return fit(model, data, epochs=epochs, batch_size=batch_size, progress=False)
 
 
 def mismatch(model: Autoencoder, data: Dataset) -> float:
@@ -35,12 +33,6 @@ def mismatch(model: Autoencoder, data: Dataset) -> float:
     with torch.no_grad():
         z = model.encode(data.test.batch(slice(0, 2000))).draw(generator)
         return float(Energy()(z, model.prior))
-
-
-def detail(x: Tensor) -> float:
-    """Variance of the Laplacian: sharp pictures have more."""
-    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
-    return float(conv2d(x, kernel).var())
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +51,13 @@ def test_latents_move_to_the_prior(recipe: str, mnist: Dataset, plain: float) ->
     samples = run.model.generate(64, generator=torch.Generator().manual_seed(0))
     assert samples.isfinite().all()
     assert 0.05 < samples.mean().item() < 0.3  # MNIST: 0.13
+
+
+@pytest.mark.slow
+def test_a_vae_gan_learns_in_features_and_uses_its_latent(mnist: Dataset, plain: float) -> None:
+    run = trained("vae-gan", mnist, epochs=2, batch_size=32)
+    validation = [row for row in run.metrics if row["split"] == "validation"]
+    assert validation[-1]["reconstruction_2"] < validation[0]["reconstruction_2"]  # of pixels: features change
+    assert validation[-1]["kl"] > 3
+    assert mismatch(run.model, mnist) < 0.5 * plain
+    assert run.model.generate(64, generator=torch.Generator().manual_seed(0)).isfinite().all()

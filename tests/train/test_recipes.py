@@ -272,7 +272,7 @@ def mnist(data_root: Path) -> Dataset:
 def plain(mnist: Dataset) -> float:
     """How far a plain autoencoder's held-out latents are from N(0, I)."""
     model = assemble("ae", mnist, 8, nets="mlp", net_options={"hidden": (128,)})
-    run = fit(model, mnist, epochs=EPOCHS, batch_size=128, progress=False)
+    run = fit(model, mnist, epochs=EPOCHS, batch_size=128, lr=2e-3, progress=False)
     return distance(run.model.latents(mnist.test.batch(None))[0], run.model.prior)
 
 
@@ -297,7 +297,7 @@ def test_every_recipe_on_mnist(name: str, mnist: Dataset, plain: float, tmp_path
         pytest.skip(str(error))
     x = mnist.test.batch(None)[:1000]
     start = values_of(model.eval(), x)
-    run = fit(model, mnist, out=tmp_path / "r", epochs=EPOCHS, batch_size=128, progress=False)
+    run = fit(model, mnist, out=tmp_path / "r", epochs=EPOCHS, batch_size=128, lr=2e-3, progress=False)
     end = values_of(run.model, x)
     losses = [row["loss"] for row in run.metrics if row["split"] == "validation"]
     if not model.objective.opponents():  # a loss in a game need not fall

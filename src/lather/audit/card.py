@@ -104,7 +104,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 
 def _sentences(report: Report) -> list[tuple[Row, str]]:
-    out = []
+    out = [(row, f"{_capitalised(row.title)}. {row.meaning}") for key, row in report.rows.items() if key[:4] == "held"]
     for key in ("gap", "reconstruction_error", "elbo"):
         row = report.rows.get(key)
         if row is not None and row.computed:
@@ -112,6 +112,10 @@ def _sentences(report: Report) -> list[tuple[Row, str]]:
         elif row is not None and key == "gap":
             out.append((row, f"{row.title.capitalize()} not measured: {row.reason}."))
     return out
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _remedies(report: Report) -> list[str]:

@@ -17,7 +17,9 @@ class DetectionSize:
 
     Args:
         n: the estimate; at n samples the test has power ½.
-        low, high: an approximate 95% interval for it, from the standard error of the effect.
+        low, high: an approximate 95% interval for it, from the standard error of the effect. Where ``n`` is infinite,
+            ``low`` is ``tested``: what these samples did not show, and no 95% bound. Of latents whose n* is as many as
+            were tested every other sample passes, and with half that n* still one of five to eight.
         tested: how many samples it was estimated from.
 
     Example:

@@ -150,7 +150,9 @@ def null_distribution(
     if values is None or len(values) != draws:
         generator = torch.Generator(device=device).manual_seed(seed)
         found = []
-        with NullProgress(f"null of {divergence!r} at n={n}", draws, show=progress) as bar:
+        shown = NullProgress(f"null of {divergence!r} at n={n}", draws, show=progress)
+        # where training in half precision asks for a null, the prior's draws keep their digits
+        with shown as bar, torch.autocast(device.type, enabled=False):
             for _ in range(draws):
                 z = prior.sample(n, generator=generator).to(dtype)
                 found.append(divergence(z, prior, generator=generator).double().cpu())

@@ -26,7 +26,7 @@ class RadiusCDF(Divergence):
     Where the prior does not know the law of ‖z‖², that of max(4n, 4096) draws is used, linearly interpolated.
 
     Sees: scale and tails, at any d. Misses: direction altogether: mean on a shell, correlation, clusters. Null: (1
-    − 1/2n²)/6n or so. Cost: O(n d + n log n).
+    − 1/2n)/6n. Cost: O(n d + n log n).
 
     Reference:
         Duda (2018), Gaussian AutoEncoder, arXiv:1811.04751.

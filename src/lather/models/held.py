@@ -59,6 +59,7 @@ class Held(Term):
     """
 
     key: ClassVar[str] = "match"
+    batch: Tensor
 
     def __init__(
         self,
@@ -89,7 +90,8 @@ class Held(Term):
         self.multiplier = Multiplier(z)
         self._nulls: dict[int, tuple[float, float]] = {}
         self._latest: Tensor | None = None
-        self._batch = 0  # latents in a training batch
+        self._batch = 0  # latents in a training batch; and the same where averages of the model see it
+        self.register_buffer("batch", torch.zeros((), dtype=torch.long), persistent=False)
 
     def forward(self, step: Step) -> Tensor:
         value: Tensor = self.divergence(step.matched, step.prior, generator=step.generator)
@@ -99,21 +101,26 @@ class Held(Term):
                 self.multiplier.start(self.first if self.first is not None else step.x[0].numel() / 10)
             if n != self._batch:
                 self._batch, self.multiplier.target = n, self.level(step.prior, n)
+                self.batch.fill_(n)
             mean, deviation = self._null(step.prior, n)
             self._latest = (value.detach().double() - mean) / deviation
             if step.gather is not None:  # the same number to the last bit, so that all processes decide alike
                 self._latest = step.gather(self._latest.reshape(1, 1)).mean()
             self.multiplier.update(self._latest)
         else:
-            mean, deviation = self._null(step.prior, n)[0], self._null(step.prior, self._batch or n)[1]
+            mean, deviation = self._null(step.prior, n)[0], self._null(step.prior, int(self.batch) or n)[1]
             self._latest = (value.detach().double() - mean) / deviation
         return value
 
     def held(self) -> Held | None:
         return self
 
+    def log(self) -> Term:
+        raise ConfigError(f"{self!r} has no logarithm: its multiplier has to see what it weighs; leave out .log()")
+
     def factor(self) -> Tensor | float:
-        return self.multiplier.weight
+        # the buffer is what averages of the model follow; reading it while training would keep a device waiting
+        return self.multiplier.weight if self.training else float(self.multiplier.numbers[0])
 
     def readings(self) -> dict[str, Tensor]:
         """``weight``: the multiplier; ``z``: a running mean over training batches, or that of the batch evaluated."""
@@ -135,6 +142,11 @@ class Held(Term):
     def _null(self, prior: Prior, n: int) -> tuple[float, float]:
         if n not in self._nulls:
             null = self.divergence.null(prior, n)
+            if not null.std > 0:
+                raise ConfigError(
+                    f"{self.divergence!r} scores {null.mean:.3g} for any {n} draws from {prior!r}, so it has no noise "
+                    "to be held at; hold a divergence that varies"
+                )
             self._nulls[n] = null.mean, null.std
         return self._nulls[n]
 

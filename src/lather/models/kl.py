@@ -130,8 +130,9 @@ class SplitKL(Term):
       the densities q(z) and q(z_j); exact where the batch is the population. Their logarithms are too small by about
       the relative variance of the sum: with n ≪ N and many nats of information, mi is over-estimated, up to its
       limit log N.
-    - ``"weighted"``: weight 1/(N n) for each, as in the paper's experiments. Its mi is too large by as much as log n,
-      its tc too small by (d − 1) log n or so (it may be far below 0): for gradients, not for reading.
+    - ``"weighted"``: weight 1/(N n) for each, as in the paper's experiments. These weights sum to 1/N, so mi is too
+      large by log n (posteriors apart) to log N (posteriors alike), tc by (d − 1) log N or so, and dimwise too small by
+      d log N or so, far below 0: for gradients, not for reading.
 
     Cost O(n² d) in time and memory. Held-out data are scored as if they belonged to the population.
 

@@ -33,7 +33,7 @@ class _State:
     before: float = math.inf  #: mean excess in the doubling before
     ceiling: float = math.inf  #: of λ, where a doubling was undone
     waiting: float = 0.0  #: blocks until the ceiling is lifted
-    tried: float = 0.0  #: the λ of the doubling last undone; 0 if none was
+    tried: float = 0.0  #: the λ of the doubling last undone; 0 if none was, or one as far has helped since
     tried_from: float = 0.0  #: mean excess before it
     tried_to: float = 0.0  #: mean excess after it
     shift: float = 0.0  #: by how much held-out data exceed the batches trained on
@@ -96,7 +96,7 @@ class Multiplier(nn.Module):
 
     @property
     def tried(self) -> tuple[float, float, float]:
-        """The largest λ that was given up, and the excess before and after that last doubling; zeros if none was."""
+        """The λ last given up, and the excess before and after that doubling; zeros if none was, or it helped since."""
         return self._now.tried, self._now.tried_from, self._now.tried_to
 
     def start(self, weight: float) -> None:
@@ -145,6 +145,8 @@ class Multiplier(nn.Module):
             if self.target < now and now > _LEFT * s.before:
                 s.tried, s.tried_from, s.tried_to = s.weight, s.before, now
                 s.ceiling, s.waiting, s.weight = s.anchor, _PATIENCE, s.anchor
+            elif s.weight > 0.9 * s.tried:  # what was out of reach then is not any more
+                s.tried = s.tried_from = s.tried_to = 0.0
             self._begin_doubling(now)
         elif s.weight < s.anchor:
             self._begin_doubling(math.inf)

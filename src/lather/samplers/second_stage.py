@@ -29,7 +29,7 @@ class SecondStage(Prior):
 
     Drawing is exact: u ~ N(0, I), then the decoder's normal. ``log_prob`` is a *lower bound*, the importance-weighted
     one of 64 draws u from the small VAE's own posterior, log 1/64 Σ p(z, u_i)/q(u_i|z) (Burda, Grosse, Salakhutdinov
-    2016, arXiv:1509.00519), with noise that is fixed, so that equal z give equal values.
+    2016, arXiv:1509.00519), with noise that is fixed for each place in ``z``, so that equal batches give equal values.
 
     Reference: Dai, Wipf, *Diagnosing and Enhancing VAE Models*, ICLR 2019, arXiv:1903.05789.
 

@@ -21,10 +21,10 @@ from lather.models import Autoencoder, describe
 from lather.samplers.registry import find_sampler
 from lather.train.checkpoint import load_checkpoint, save_tensors
 from lather.train.claim import claimed
-from lather.train.loop import Epoch, train
+from lather.train.loop import Epoch, batches_per_epoch, train
 from lather.train.metrics import MetricsLog
 from lather.train.opponents import Opponents
-from lather.train.run import CONFIG_SCHEMA, Run
+from lather.train.run import CONFIG_SCHEMA, Run, read_config
 from lather.train.sampler import fit_sampler, save_sampler
 from lather.train.settings import Settings
 from lather.train.state import TrainingState
@@ -84,9 +84,10 @@ def fit(
     if model.sampler is not None:
         find_sampler(model.sampler)  # so that a wrong name shows now and not after training
     dataset = data if isinstance(data, Dataset) else load(data)
-    settings = _averaging(_changed(settings or Settings(), changes).for_data(len(dataset.train)), model)
-    fabric = _fabric(settings)
     folder = None if out is None else Path(out)
+    settings = _changed(settings or Settings(), changes).for_data(len(dataset.train))
+    settings = _averaging(settings, model, dataset, folder if resume else None)
+    fabric = _fabric(settings)
     config = _config(model, dataset, settings, notes or {})
     with contextlib.ExitStack() as stack:
         if folder is not None:
@@ -149,15 +150,30 @@ def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     return replace(settings, **changes)
 
 
-def _averaging(settings: Settings, model: Autoencoder) -> Settings:
-    """With a held divergence and nothing else asked for, average the weights over about the last 100 steps.
+def _averaging(settings: Settings, model: Autoencoder, data: Dataset, resumed: Path | None) -> Settings:
+    """With a held divergence and nothing else asked for, average the weights over the last 100 steps or so.
+
+    (Over the last twentieth of a training that is shorter than 2000 steps; a ``resumed`` run goes on with what it had,
+    so that its epochs may grow.)
 
     At a learning rate worth having, weights jitter, and latents with them: at d = 32 on MNIST z reads 6 in the middle
     of a training and 1 at its end, for the same weight of the divergence. A multiplier that believes the 6 overpays
     for the whole of the training. Averaged weights show early what the end will show.
     """
-    if settings.ema is None and model.objective.held():
-        return replace(settings, ema=0.99)
+    if not model.objective.held():
+        return settings
+    if settings.patience is not None:
+        raise ConfigError(
+            f"patience={settings.patience} compares validation losses, and with {model.objective!r} their weights "
+            "change from epoch to epoch, so the best would be the one with the least weight; leave patience out, "
+            "or use fixed weights"
+        )
+    if settings.ema is None and resumed is not None and (resumed / "config.json").exists():
+        return replace(settings, ema=read_config(resumed)["training"].get("ema"))
+    if settings.ema is None:
+        assert settings.epochs is not None  # settled by Settings.for_data
+        steps = settings.epochs * batches_per_epoch(len(data.train), settings.batch_size)
+        return replace(settings, ema=1 - 1 / min(max(steps // 20, 2), 100))
     return settings
 
 
