@@ -64,8 +64,8 @@ def posterior_side(
         prior_generator: on the prior's device.
     """
     rows, found = {}, None
-    if training is None or not prior.density:
-        missing = f"{prior!r} has no density on all of the space" if training is not None else _NO_TRAINING
+    missing = _missing(training, prior)
+    if training is None or missing is not None:
         rows = {key: Row(key, title, reason=missing, headline=key not in _UNTESTED) for key, title in _TITLES.items()}
     else:
         budget = rate_budget(training, prior, generator=generator)
@@ -79,7 +79,14 @@ def posterior_side(
     return PosteriorSide(rows, found)
 
 
-_NO_TRAINING = "no posteriors of training data were given"
+def _missing(training: Bubbles | None, prior: Prior) -> str | None:
+    if training is None:
+        return "no posteriors of training data were given"
+    if not (prior.density and prior.euclidean):
+        return f"{prior!r} has no density in the space of the latents"
+    if prior.bounded and training.std is not None:
+        return f"Gaussian posteriors reach beyond {prior!r}, so that their rate against it is infinite"
+    return None
 
 
 def _two_draws(z: Tensor, means: Tensor | None, stds: Tensor | None, prior: Prior, generator: torch.Generator) -> Row:

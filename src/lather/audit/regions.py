@@ -52,8 +52,8 @@ def strays_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
     For N(0, I) that is a ball, and the count is binomial; elsewhere its edge comes from 20 000 prior draws.
     """
     title = "data where prior draws never fall"
-    if not prior.density:
-        return Row("strays", title, reason=f"{prior!r} has no density, so no region of highest density")
+    if not (prior.density and prior.euclidean):
+        return Row("strays", title, reason=f"{prior!r} has no region of highest density")
     words = (
         "{share} of held-out latents lie outside the region that holds 99% of the prior: such data are not generated.",
         "Held-out latents stay where the prior is.",
