@@ -132,7 +132,7 @@ def _training(
         for part in order.split(512):
             q = model.encode(data.train.batch(part, device).to(dtype))
             kinds.add(type(q))
-            means.append(q.mean)
+            means.append(q.centre)
             stds.append(q.stddev)
     if len(order) < FEWEST or not kinds <= {Delta, DiagonalNormal} or len(kinds) > 1:
         return None, None
