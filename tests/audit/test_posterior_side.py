@@ -342,3 +342,25 @@ def test_mistakes_are_explained() -> None:
     report = measure_run(prior.sample(50), prior, train_means=prior.sample(50))
     assert "density" in report.rows["three_way"].reason
     assert "highest density" in report.rows["strays"].reason
+
+
+@pytest.mark.slow
+def test_a_vae_on_mnist_packs_and_a_loose_one_strays(data_root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formulas in kind: at d = 8 bubbles pack and prior draws meet holes; β = .1 is far worse, and strays say so."""
+    from lather.train.assemble import assemble
+
+    monkeypatch.setenv("LATHER_DATA", str(data_root))
+    data = lt.load("mnist", limit=8_000, binarize=True, progress=False)
+    reports = {}
+    for beta in (1.0, 0.1):
+        model = assemble("beta-vae", data, 8, nets="mlp", weight=beta)
+        reports[beta] = lt.measure(lt.fit(model, data, epochs=6, progress=False), data)
+    usual, loose = reports[1.0], reports[0.1]
+    rate = usual.to_dict()["rate"]
+    assert rate["R"] > rate["log_n"] > rate["mi"] > rate["log_n"] - 1
+    assert loose.to_dict()["rate"]["regime"] == "packing"
+    assert 0.55 < usual.rows["three_way"].effect < 0.9
+    assert usual.rows["holes"].effect > 0.02
+    assert loose.rows["strays"].effect > 3 * usual.rows["strays"].effect
+    assert loose.rows["strays"].verdict == "red"
+    assert usual.rows["memorisation"].effect < 0.6
