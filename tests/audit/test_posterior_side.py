@@ -353,7 +353,7 @@ def test_a_vae_on_mnist_packs_and_a_loose_one_strays(data_root, monkeypatch: pyt
     data = lt.load("mnist", limit=8_000, binarize=True, progress=False)
     reports = {}
     for beta in (1.0, 0.1):
-        model = assemble("beta-vae", data, 8, nets="mlp", weight=beta)
+        model = assemble("vae", data, 8, nets="mlp", options={"weight": beta})
         reports[beta] = lt.measure(lt.fit(model, data, epochs=6, progress=False), data)
     usual, loose = reports[1.0], reports[0.1]
     rate = usual.to_dict()["rate"]

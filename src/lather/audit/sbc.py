@@ -21,7 +21,7 @@ from lather.errors import DataError, ShapeError
 from lather.priors.base import Prior
 from lather.priors.normal import StandardNormal
 
-__all__ = ["SBC_KEYS", "sbc_rows"]
+__all__ = ["SBC_KEYS", "sbc_rows", "unmeasured_sbc"]
 
 SBC_KEYS = ("sbc", "sbc_radius")
 _CHUNK = 256
