@@ -63,7 +63,8 @@ def posterior_side(
         generator: on the CPU.
         prior_generator: on the prior's device.
     """
-    rows, found = {}, None
+    rows: dict[str, Row] = {}
+    found: Scores | None = None
     missing = _missing(training, prior)
     if training is None or missing is not None:
         rows = {key: Row(key, title, reason=missing, headline=key not in _UNTESTED) for key, title in _TITLES.items()}
