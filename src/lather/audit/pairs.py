@@ -23,17 +23,22 @@ _SUMMED = 4_000  # latents in one whose null is known
 
 
 @torch.no_grad()
-def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior) -> Row:
+def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Generator | None = None) -> Row:
     """Row ``pair_distance``: :class:`~lather.DistanceCDF` of 256 latents against its simulated null.
 
     The effect is the root of the mean squared gap between the two distribution functions of ‖z − z'‖, the null's own
     mean taken off the square; p by the add-one rule. Its null falls like 1/n, hence n* = n (c − m)/(T − m) with null
     mean m and critical value c.
+
+    Args:
+        z: latents in random order.
+        prior: what they are compared with.
+        generator: source of prior draws, where the law of distances is not known.
     """
     z = z[:_SIMULATED]
     n = len(z)
     null = DistanceCDF().null(prior, n, progress=False)
-    value = float(DistanceCDF()(z.to(null_dtype(prior)).to(prior.like.device), prior))
+    value = float(DistanceCDF()(z.to(prior.like.device, null_dtype(prior)), prior, generator=generator))
     typical = prior.squared_distance()
     expected = None if typical is None else float(typical.mean.reshape(-1)[0])
     ratio = None if expected is None else float(torch.pdist(z).square().mean()) / expected
@@ -50,18 +55,23 @@ def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior) -> Row:
 
 
 @torch.no_grad()
-def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior) -> Row:
+def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Generator | None = None) -> Row:
     """Row ``mmd_small``: the unbiased MMD² of a Gaussian kernel of bandwidth √d/4, narrow for every dimension.
 
     Against N(0, I), up to 4000 latents enter, and mean, standard deviation and skewness of the null are exact; p is
     that of the shifted χ² with these three. Up to 256 latents, where this is not good enough, and against other priors
     the null is simulated.
+
+    Args:
+        z: latents in random order.
+        prior: what they are compared with.
+        generator: source of prior draws, where the kernel's averages are not known.
     """
     d = z.shape[1]
     mmd = MMD(GaussianKernel(small_bandwidth(d)))
     known = prior.standard and len(z) > _SIMULATED
     z = z[: _SUMMED if known else _SIMULATED]
-    value = float(mmd(z.to(null_dtype(prior)).to(prior.like.device), prior))
+    value = float(mmd(z.to(prior.like.device, null_dtype(prior)), prior, generator=generator))
     words = (
         "Seen from close by, latents clump: near each there are more others than near a prior draw, with gaps between.",
         "Seen from close by, latents are spread as evenly as prior draws.",

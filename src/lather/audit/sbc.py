@@ -73,7 +73,8 @@ def sbc_rows(
     if not bool(torch.isfinite(w).all()):
         raise DataError("calibration met NaN or infinite posteriors; check encoder and decoder")
     normal = StandardNormal(w.shape[1])
-    by_axis, whole = per_axis_row(w, normal), radius_row(w, normal)
+    own = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+    by_axis, whole = per_axis_row(w, normal), radius_row(w, normal, generator=own)
     size = float(w.square().mean().sqrt())
     axis = by_axis.details["axis"]
     over = "too narrow" if size > 1 else "too wide"
