@@ -41,7 +41,7 @@ setting for every dimension. How it works is in [training.md](training.md). Prod
 - *z*: how far the energy distance of held-out latents in batches of 256 lies above that of true draws, in standard
   deviations of the latter; mean over 39 batches of the shuffled test set, so ± 0.3 by chance.
 - *validation*: the same on data set aside from the training set, which is what the multiplier listens to. MNIST's test
-  set was written by other people than its training set, and its latents differ: where one says 1.5, the other may say 2.
+  set was written by other people than its training set, and its latents differ, too.
 - *n\\**: how many of 4000 held-out latents it takes to see the difference, by the energy distance itself.
 - *against the grid*: distortion beside that of the cheapest fixed weight whose validation z is within {level:g}, too.
 

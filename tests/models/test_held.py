@@ -65,6 +65,15 @@ def test_tries_again_when_training_has_moved_the_floor() -> None:
     assert g == pytest.approx(0.35, rel=0.1)
 
 
+def test_a_constraint_that_is_met_for_nothing_leaves_a_little_weight() -> None:
+    """So that it is soon back when it is needed."""
+    multiplier = Multiplier(2.0)
+    multiplier.start(10.0)
+    for _ in range(6000):
+        multiplier.update(torch.tensor(0.1))
+    assert multiplier.weight == pytest.approx(1e-3)
+
+
 def test_held_out_excess_counts() -> None:
     """Where held-out data show more than the batches trained on, it is theirs that is held."""
     multiplier, g, extra = Multiplier(2.0), 100.0, 1.0

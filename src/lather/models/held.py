@@ -125,7 +125,7 @@ class Held(Term):
     def readings(self) -> dict[str, Tensor]:
         """``weight``: the multiplier; ``z``: a running mean over training batches, or that of the batch evaluated."""
         assert self._latest is not None, "there are readings only after a step"
-        weight, mean = self.multiplier.numbers[:2].clone()  # the buffer: averages of the model follow it
+        weight, _, mean = self.multiplier.numbers[:3].clone()  # the buffer: averages of the model follow it
         return {"weight": weight, "z": mean if self.training else self._latest}
 
     def heed(self, validation: dict[str, float]) -> None:

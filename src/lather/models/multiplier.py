@@ -15,6 +15,7 @@ _BLOCK = 16  # steps averaged on the device before anything is decided, so that 
 _MEMORY = 8  # blocks that the running mean remembers; the multiplier must be slower than this
 _RATE = 0.08  # largest change of log λ in one block: a factor of ten in about 460 steps
 _AIM = 0.7  # of the target
+_LEAST = 1e-4  # of the first λ: further down it would only take longer to come back
 _LEFT = 0.9  # a doubling of λ that leaves more than this share of the excess has not lowered it
 _PATIENCE = 100  # blocks before a stalled multiplier tries again: training itself may have moved the frontier
 
@@ -24,6 +25,7 @@ class _State:
     """What the multiplier knows; numbers only, so that it fits one tensor."""
 
     weight: float = 0.0  #: λ; 0 before the start
+    first: float = 0.0  #: λ at the start
     mean: float = 0.0  #: running mean of the excess
     blocks: float = 0.0  #: that it has seen
     steps: float = 0.0  #: taken in the present block
@@ -101,7 +103,7 @@ class Multiplier(nn.Module):
 
     def start(self, weight: float) -> None:
         """Set λ before the first step."""
-        self._now.weight = self._now.anchor = weight
+        self._now.weight = self._now.first = self._now.anchor = weight
         self._write()
 
     @torch.no_grad()
@@ -133,8 +135,10 @@ class Multiplier(nn.Module):
         if s.blocks < _MEMORY:
             return
         excess = s.mean + s.shift
+        if excess <= self.target:
+            self._forget_trial()
         wanted = s.weight * math.exp(_RATE * (excess - _AIM * self.target) / (abs(excess) + _AIM * self.target))
-        s.weight = min(wanted, s.ceiling)
+        s.weight = min(max(wanted, _LEAST * s.first), s.ceiling)
         if s.waiting:
             s.waiting -= 1
             if not s.waiting:
@@ -145,11 +149,16 @@ class Multiplier(nn.Module):
             if self.target < now and now > _LEFT * s.before:
                 s.tried, s.tried_from, s.tried_to = s.weight, s.before, now
                 s.ceiling, s.waiting, s.weight = s.anchor, _PATIENCE, s.anchor
-            elif s.weight > 0.9 * s.tried:  # what was out of reach then is not any more
-                s.tried = s.tried_from = s.tried_to = 0.0
+            elif s.weight > 0.9 * s.tried:
+                self._forget_trial()
             self._begin_doubling(now)
         elif s.weight < s.anchor:
             self._begin_doubling(math.inf)
+
+    def _forget_trial(self) -> None:
+        """What was out of reach then is not any more."""
+        s = self._now
+        s.tried = s.tried_from = s.tried_to = 0.0
 
     def _begin_doubling(self, before: float) -> None:
         s = self._now
