@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from lather.audit import Features, Report, measure_run
+from lather.audit.inputs import FEWEST
 from lather.data import Dataset, load
 from lather.errors import RunError
 from lather.holding import held_rows
 from lather.models import Autoencoder, Parts, iwae_bound
 from lather.models.densities import bounded_by_evidence
 from lather.models.kl import PosteriorKL
+from lather.models.posteriors.distributions import Delta, DiagonalNormal
 from lather.models.reconstruction import Reconstruction
 from lather.train import Run, open_run
 from lather.train.checkpoint import save_tensors
@@ -23,6 +25,7 @@ from lather.train.seeds import reseed
 
 __all__ = ["measure", "reload_data"]
 
+_TRAINING = 20_000  # posteriors of training data that held-out latents are compared with
 _LATENTS = 6  # stream of random numbers for posterior draws
 
 
@@ -74,12 +77,16 @@ def measure(
     def decode(latents: Tensor) -> Tensor:
         return model.decode(latents.to(device, dtype)).mean
 
+    train_mean, train_std = _training(model, data, device, dtype)
     report = measure_run(
         z,
         model.prior,
         held_out=x,
         decode=decode,
         means=mean if model.posterior.random else None,
+        stds=std if train_std is not None else None,
+        train_means=train_mean,
+        train_stds=train_std,
         labels=test.labels,
         label_names=data.classes or (),
         elbo=_elbo(model, x, generator),
@@ -110,6 +117,26 @@ def _encoded(model: Autoencoder, x: Tensor, generator: torch.Generator) -> tuple
         parts.append((q.draw(generator), q.centre, q.stddev))
     z, mean, std = (torch.cat(column) for column in zip(*parts, strict=True))
     return z, mean, std
+
+
+def _training(
+    model: Autoencoder, data: Dataset, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor | None, Tensor | None]:
+    """Posteriors of up to 20 000 training data, as means and deviations; points as means alone.
+
+    ``None`` twice where posteriors are neither points nor Gaussians with independent coordinates.
+    """
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:_TRAINING]
+    means, stds, kinds = [], [], set()
+    with torch.no_grad():
+        for part in order.split(512):
+            q = model.encode(data.train.batch(part, device).to(dtype))
+            kinds.add(type(q))
+            means.append(q.centre)
+            stds.append(q.stddev)
+    if len(order) < FEWEST or not kinds <= {Delta, DiagonalNormal} or len(kinds) > 1:
+        return None, None
+    return torch.cat(means), torch.cat(stds) if kinds == {DiagonalNormal} else None
 
 
 @torch.no_grad()

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["plain", "print_card"]
 
 _STYLES = {"green": "green", "amber": "yellow", "red": "red", "grey": "dim"}
-_SHOWN = ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy", "energy_sampler")
+_SHOWN = (
+    *("three_way", "ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "pair_distance", "energy", "mmd_small"),
+    *("per_axis", "signal", "holes", "crowding", "strays", "energy_sampler"),
+)
 
 
 def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Console | None = None) -> None:
@@ -105,7 +108,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 def _sentences(report: Report) -> list[tuple[Row, str]]:
     out = [(row, f"{_capitalised(row.title)}. {row.meaning}") for key, row in report.rows.items() if key[:4] == "held"]
-    for key in ("gap", "reconstruction_error", "elbo"):
+    for key in ("rate", "memorisation", "gap", "reconstruction_error", "elbo"):
         row = report.rows.get(key)
         if row is not None and row.computed:
             out.append((row, f"{row.title.capitalize()}: {row.meaning}"))

@@ -9,16 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lather.audit.bubbles import Bubbles
 from lather.audit.energy import energy_row, sampler_row
 from lather.audit.features import Features
 from lather.audit.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
 from lather.audit.gap import CHUNK, decoded, sampling_gap
+from lather.audit.geometry import geometry_rows
 from lather.audit.inputs import FEWEST, check_latents, shuffled
 from lather.audit.ladder import ladder_rows
+from lather.audit.pairs import mmd_small_row, pair_distance_row
 from lather.audit.plotdata import map_data, picture_data, radius_data
+from lather.audit.posterior_side import posterior_side
 from lather.audit.radius import radius_row
+from lather.audit.regions import strays_row
 from lather.audit.report import Report
 from lather.audit.row import Row, judge
+from lather.audit.sbc import sbc_rows, unmeasured_sbc
+from lather.audit.slices import per_axis_row
 from lather.errors import DataError, ShapeError
 from lather.priors.base import Prior
 
@@ -35,6 +42,11 @@ def measure_run(
     held_out: Tensor | None = None,
     decode: Callable[[Tensor], Tensor] | None = None,
     means: Tensor | None = None,
+    stds: Tensor | None = None,
+    train_means: Tensor | None = None,
+    train_stds: Tensor | None = None,
+    encode: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
+    sample_x: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     labels: Tensor | None = None,
     label_names: Sequence[str] = (),
     elbo: float | None = None,
@@ -49,9 +61,12 @@ def measure_run(
     """Compare held-out latents with the prior, and what is decoded from each with held-out data.
 
     Only ``latents`` and ``prior`` are needed; whatever else is missing leaves its rows in the report with the
-    reason. Rows: ``ladder_1`` … ``ladder_4``, ``radius``, ``energy``, ``reconstruction_error``, ``elbo``,
-    ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``, ``gap``. Samples are shuffled first
-    (test sets come sorted by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
+    reason. Rows, in this order: what posteriors spend (``rate``, ``overlap``, ``two_draw``); the match with the prior
+    (``three_way``, ``ladder_1`` … ``ladder_4``, ``radius``, ``pair_distance``, ``energy``, ``mmd_small``, ``per_axis``,
+    ``signal``, ``holes``, ``crowding``, ``strays``); ``memorisation``; ``sbc``, ``sbc_radius``;
+    ``reconstruction_error``, ``elbo``, ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``,
+    ``gap``; and the geometry (``effective_rank``, ``two_nn``, ``active_units``). Samples are shuffled first (test sets
+    come sorted by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
 
     Args:
         latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
@@ -61,6 +76,11 @@ def measure_run(
         decode: latents (m, d) → mean images (m, *shape), of the range of ``held_out``; called under ``no_grad`` on
             at most 256 latents at a time, with the device and dtype of ``latents``.
         means: posterior means, shaped like ``latents``; for a deterministic encoder leave it out.
+        stds: posterior standard deviations, shaped like ``means``, of Gaussians with independent coordinates.
+        train_means, train_stds: the same of *training* data (N, d), for the rate budget, the three-way test, holes and
+            memorisation; for a deterministic encoder ``train_means`` alone.
+        encode: data (m, *shape) → means and standard deviations (m, d), for ``sbc``.
+        sample_x: latents (m, d), generator → data drawn from p(x|z), for ``sbc``.
         labels: class of each datum, (n,) integers, for the map only; −1 where unknown.
         label_names: names of the classes 0, 1, ….
         elbo: evidence lower bound of the held-out data in nats per datum, where the model has one.
@@ -91,15 +111,31 @@ def measure_run(
         raise ShapeError(f"the sampler has d={source.d} and the prior d={prior.d}; they must agree")
     z = check_latents(latents, prior)
     n = len(z)
-    _check_beside(latents, held_out, means, labels)
+    _check_beside(latents, held_out, means, stds, labels)
+    training = None if train_means is None else Bubbles(train_means, train_stds)
+    if training is not None and training.d != prior.d:
+        raise ShapeError(f"training posteriors have d={training.d} and the prior d={prior.d}; they must agree")
     order = shuffled(n, generator)
     z = z[order]
     # a stream of its own: a user may have drawn the latents themselves from this very seed
     own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
-    rows = [*ladder_rows(z, prior), radius_row(z, prior, generator=own), energy_row(z, prior, generator=own)]
-
+    sides = [None if x is None else x.detach().flatten(1).cpu().double()[order] for x in (means, stds)]
+    drawn = torch.Generator().manual_seed((seed + 2 * _STREAM) % 2**63)
+    side = posterior_side(z, prior, training, *sides, generator=drawn, prior_generator=own)
+    tests = [
+        *side.get("three_way"),
+        *ladder_rows(z, prior),
+        radius_row(z, prior, generator=own),
+        pair_distance_row(z, prior, generator=own),
+        energy_row(z, prior, generator=own),
+        mmd_small_row(z, prior, generator=own),
+        per_axis_row(z, prior, generator=own),
+        *side.get("signal", "holes", "crowding"),
+        strays_row(z, prior, generator=own),
+    ]
     if sampler is not None:  # the latents need not follow the prior, so a remedy for that would mislead
-        rows = [*(replace(row, remedy="") for row in rows), sampler_row(z, sampler, generator=own)]
+        tests = [*(replace(row, remedy="") for row in tests), sampler_row(z, sampler, generator=own)]
+    rows = [*tests, *side.get("memorisation"), *_calibration(encode, sample_x, prior, own)]
 
     few = order[:MOST_IMAGES]
     draws = latents.detach()[few.to(latents.device)]
@@ -115,20 +151,39 @@ def measure_run(
         arrays |= more_arrays
     if sampler is not None:
         plots["sampler"] = repr(sampler)
-    judged = [*judge(rows), *further]
+    about = side.get("rate", "overlap", "two_draw")  # they describe, and count as no test
+    judged = [*about, *judge(rows), *geometry_rows(z, prior, means=sides[0], generator=own), *further]
     return Report(
         n, z.shape[1], repr(prior), seed, {row.key: row for row in judged}, dict(context or {}), plots, arrays
     )
 
 
-def _check_beside(latents: Tensor, held_out: Tensor | None, means: Tensor | None, labels: Tensor | None) -> None:
+def _calibration(
+    encode: Callable[[Tensor], tuple[Tensor, Tensor]] | None,
+    sample_x: Callable[[Tensor, torch.Generator], Tensor] | None,
+    prior: Prior,
+    generator: torch.Generator,
+) -> list[Row]:
+    if encode is None or sample_x is None:
+        return unmeasured_sbc("it needs a Gaussian encoder and a decoder that data can be drawn from")
+    return sbc_rows(encode, sample_x, prior, generator=generator)
+
+
+def _check_beside(
+    latents: Tensor, held_out: Tensor | None, means: Tensor | None, stds: Tensor | None, labels: Tensor | None
+) -> None:
     n = len(latents)
-    for name, tensor in (("held_out", held_out), ("means", means), ("labels", labels)):
+    for name, tensor in (("held_out", held_out), ("means", means), ("stds", stds), ("labels", labels)):
         if tensor is not None and len(tensor) != n:
             raise ShapeError(f"{name} has {len(tensor)} samples, latents {n}; they go together, row by row")
-    if means is not None and means.shape != latents.shape:
-        raise ShapeError(f"means have shape {tuple(means.shape)}, latents {tuple(latents.shape)}; they must agree")
-    for name, tensor in (("held_out", held_out), ("means", means)):
+    for name, tensor in (("means", means), ("stds", stds)):
+        if tensor is not None and tensor.shape != latents.shape:
+            raise ShapeError(
+                f"{name} have shape {tuple(tensor.shape)}, latents {tuple(latents.shape)}; they must agree"
+            )
+    if stds is not None and not bool((stds > 0).all()):
+        raise DataError("stds hold values that are not positive; for a deterministic encoder leave them out")
+    for name, tensor in (("held_out", held_out), ("means", means), ("stds", stds)):
         if tensor is not None and tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise DataError(f"{name} holds NaN or infinite values; check the data and the encoder")
 

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _GROUPS = (
+    ("What do the posteriors spend?", ("rate", "overlap", "two_draw")),
     (
         "Do the latents follow the prior?",
-        ("ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "energy", "energy_sampler"),
+        (
+            *("three_way", "ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "pair_distance", "energy"),
+            *("mmd_small", "per_axis", "signal", "energy_sampler"),
+        ),
     ),
+    ("Where does only one of them go?", ("holes", "crowding", "strays")),
+    ("Are training data special?", ("memorisation",)),
+    ("Do encoder and decoder agree?", ("sbc", "sbc_radius")),
     ("What does it cost?", ("gap", "fidelity_reconstruction", "fidelity_posterior", "fidelity_prior")),
     ("How well are data kept?", ("reconstruction_error", "elbo")),
+    ("What shape has the cloud?", ("effective_rank", "two_nn", "active_units")),
 )
 
 

@@ -53,7 +53,8 @@ class Report:
     @property
     def telling(self) -> Row | None:
         """The test that needs the fewest samples to tell the latents from the prior; ``None`` without tests."""
-        tests = [row for row in self.rows.values() if row.n_star is not None and row.p_adjusted is not None]
+        rows = [row for row in self.rows.values() if row.headline]
+        tests = [row for row in rows if row.n_star is not None and row.p_adjusted is not None]
         seen = [row for row in tests if (row.p_adjusted or 0) <= LEVEL]
         return min(seen or tests, key=lambda row: row.n_star.n if row.n_star else 0, default=None)
 
@@ -94,9 +95,17 @@ class Report:
             "seed": self.seed,
             "thresholds": {"level": LEVEL, "red_below": RED_BELOW, "green_from": GREEN_FROM},
             "context": self.context,
+            "rate": self._rate(),
             "rows": [row.to_dict() for row in self.rows.values()],
             "plots": self.plots,
         }
+
+    def _rate(self) -> dict[str, Any] | None:
+        """What the training posteriors spend, for programs; ``None`` where it was not measured."""
+        row = self.rows.get("rate")
+        if row is None or not row.computed:
+            return None
+        return {name: row.details[name] for name in ("R", "mi", "log_n", "regime")}
 
     def save(self, folder: str | Path) -> None:
         """Write ``report.json``, ``report.npz`` and ``report.html`` to ``folder``, each wholly or not at all."""

@@ -40,6 +40,7 @@ class Row:
         remedy: one sentence on what to do; empty where nothing needs doing.
         reason: why the row could not be computed; ``None`` where it was.
         details: further numbers, JSON-ready.
+        headline: whether it compares held-out latents with the prior, so that its ``n_star`` may be the report's.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Row:
     remedy: str = ""
     reason: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    headline: bool = True
 
     @property
     def computed(self) -> bool:
