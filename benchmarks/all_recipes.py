@@ -28,9 +28,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lather.audit import Report
-from lather.audit.row import Row
-from lather.audit.theme import CLASSES, LIGHT, dress
+from lather.auditing import Report
+from lather.auditing.row import Row
+from lather.auditing.theme import CLASSES, LIGHT, dress
 from lather.train import Settings, open_run
 from lather.train.recipes import RECIPES
 

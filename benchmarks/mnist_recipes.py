@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from lather.audit import Report
+from lather.auditing import Report
 from lather.train import open_run
 
 #: what the run of November 2026 says; look again whenever the table is made again

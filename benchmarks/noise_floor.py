@@ -117,7 +117,7 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     """One panel for each d: the grid's frontier, and where the multiplier ended."""
     from matplotlib.figure import Figure
 
-    from lather.audit.theme import LIGHT, dress, save
+    from lather.auditing.theme import LIGHT, dress, save
 
     dims = sorted({row["d"] for row in rows})
     figure = Figure(figsize=(3.1 * len(dims), 3.2), layout="constrained")

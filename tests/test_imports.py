@@ -27,12 +27,12 @@ ALLOWED = {
     "divergences": {"priors"},
     "samplers": {"priors"},
     "models": {"priors", "divergences"},
-    "audit": {"priors", "divergences"},
+    "auditing": {"priors", "divergences"},
     "train": {"priors", "divergences", "models", "data", "samplers"},
-    "holding": {"priors", "divergences", "models", "train", "audit"},
-    "pipeline": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding"},
-    "cli": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding", "pipeline"},
-    "__init__": {"priors", "divergences", "models", "data", "samplers", "train", "audit", "holding", "pipeline"},
+    "holding": {"priors", "divergences", "models", "train", "auditing"},
+    "pipeline": {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding"},
+    "cli": {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding", "pipeline"},
+    "__init__": {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding", "pipeline"},
 }
 
 
@@ -127,7 +127,7 @@ def test_public_names_are_what_they_say() -> None:
         lather.Foo  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["priors", "divergences", "samplers", "models", "audit", "data", "train"])
+@pytest.mark.parametrize("package", ["priors", "divergences", "samplers", "models", "auditing", "data", "train"])
 def test_every_package_lists_its_names(package: str) -> None:
     module = importlib.import_module(f"lather.{package}")
     for name in module.__all__:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import lather as lt
-from lather.audit import Report
+from lather.auditing import Report
 from lather.errors import RunError
 from lather.train.assemble import assemble
 from lather.train.checkpoint import load_tensors

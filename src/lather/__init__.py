@@ -128,7 +128,7 @@ from lather.priors import (
 )
 
 if TYPE_CHECKING:
-    from lather.audit import (
+    from lather.auditing import (
         Report,
     )
     from lather.data import (
@@ -161,7 +161,7 @@ __version__ = "0.1.0"
 _LATE = {
     "Dataset": "lather.data",
     "Opponents": "lather.train",
-    "Report": "lather.audit",
+    "Report": "lather.auditing",
     "Run": "lather.train",
     "SAMPLERS": "lather.samplers",
     "SecondStage": "lather.samplers",

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lather.audit import Row
+from lather.auditing import Row
 from lather.divergences import detection_size
 from lather.models import Held
 from lather.train import Run

@@ -49,7 +49,7 @@ def sample(
     import numpy as np
     import torch
 
-    from lather.audit.grids import image_grid, save_image
+    from lather.auditing.grids import image_grid, save_image
     from lather.data import Scaling
     from lather.files import atomically
     from lather.train import open_run

@@ -186,7 +186,7 @@ def _finish(run: Run, dataset: Dataset, *, as_json: bool) -> None:
     """Measure and tell, on the first process only."""
     import torch.distributed as dist
 
-    from lather.audit.card import print_card
+    from lather.auditing.card import print_card
     from lather.pipeline import measure
 
     if dist.is_available() and dist.is_initialized() and dist.get_rank() != 0:

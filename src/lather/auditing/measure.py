@@ -1,0 +1,226 @@
+"""Measuring a trained model from arrays: the whole job in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lather.auditing.bubbles import Bubbles
+from lather.auditing.energy import energy_row, sampler_row
+from lather.auditing.features import Features
+from lather.auditing.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
+from lather.auditing.gap import CHUNK, decoded, sampling_gap
+from lather.auditing.geometry import geometry_rows
+from lather.auditing.inputs import FEWEST, check_latents, shuffled
+from lather.auditing.ladder import ladder_rows
+from lather.auditing.pairs import mmd_small_row, pair_distance_row
+from lather.auditing.plotdata import map_data, picture_data, radius_data
+from lather.auditing.posterior_side import posterior_side
+from lather.auditing.radius import radius_row
+from lather.auditing.regions import strays_row
+from lather.auditing.report import Report
+from lather.auditing.row import Row, judge
+from lather.auditing.sbc import sbc_rows, unmeasured_sbc
+from lather.auditing.slices import per_axis_row
+from lather.errors import DataError, ShapeError
+from lather.priors.base import Prior
+
+__all__ = ["measure_latents"]
+
+_STREAM = 0x5EED_0F_1A7E_2  # far from the seeds that people choose
+MOST_IMAGES = 4_000  #: held-out data that are decoded; two halves of 2000 settle a Fréchet distance to a few per cent
+
+
+def measure_latents(
+    latents: Tensor,
+    prior: Prior,
+    *,
+    data: Tensor | None = None,
+    decode: Callable[[Tensor], Tensor] | None = None,
+    means: Tensor | None = None,
+    stds: Tensor | None = None,
+    train_means: Tensor | None = None,
+    train_stds: Tensor | None = None,
+    encode: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
+    sample_x: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    labels: Tensor | None = None,
+    label_names: Sequence[str] = (),
+    elbo: float | None = None,
+    elbo_is_likelihood: bool = True,
+    elbo_tightened: float | None = None,
+    features: Features | None = None,
+    context: Mapping[str, Any] | None = None,
+    sampler: Prior | None = None,
+    further: Sequence[Row] = (),
+    seed: int = 0,
+) -> Report:
+    """Compare held-out latents with the prior, and what is decoded from each with held-out data.
+
+    Only ``latents`` and ``prior`` are needed; whatever else is missing leaves its rows in the report with the
+    reason. Rows, in this order: what posteriors spend (``rate``, ``overlap``, ``two_draw``); the match with the prior
+    (``three_way``, ``ladder_1`` … ``ladder_4``, ``radius``, ``pair_distance``, ``energy``, ``mmd_small``, ``per_axis``,
+    ``signal``, ``holes``, ``crowding``, ``strays``); ``memorisation``; ``sbc``, ``sbc_radius``;
+    ``reconstruction_error``, ``elbo``, ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``,
+    ``gap``; and the geometry (``effective_rank``, ``two_nn``, ``active_units``). Samples are shuffled first (test sets
+    come sorted by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
+
+    Args:
+        latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
+            (n, h, w, c), n ≥ 20. Of *held-out* data: latents of training data flatter the model.
+        prior: what latents should follow, and where generation samples from unless there is a ``sampler``.
+        data: the held-out data themselves, (n, *shape), in the order of ``latents``.
+        decode: latents (m, d) → mean images (m, *shape), of the range of ``data``; called under ``no_grad`` on
+            at most 256 latents at a time, with the device and dtype of ``latents``.
+        means: posterior means, shaped like ``latents``; for a deterministic encoder leave it out.
+        stds: posterior standard deviations, shaped like ``means``, of Gaussians with independent coordinates.
+        train_means, train_stds: the same of *training* data (N, d), for the rate budget, the three-way test, holes and
+            memorisation; for a deterministic encoder ``train_means`` alone.
+        encode: data (m, *shape) → means and standard deviations (m, d), for ``sbc``.
+        sample_x: latents (m, d), generator → data drawn from p(x|z), for ``sbc``.
+        labels: class of each datum, (n,) integers, for the map only; −1 where unknown.
+        label_names: names of the classes 0, 1, ….
+        elbo: evidence lower bound of the held-out data in nats per datum, where the model has one.
+        elbo_is_likelihood: whether it bounds a log likelihood; ``False`` for a cross entropy of data that are not
+            binary, which is then reported under its own name.
+        elbo_tightened: what an importance-weighted bound adds to it, in nats per datum.
+        features: images → (n, f), what image sets are compared by; see :mod:`lather.auditing.features`.
+        sampler: what new latents are drawn from where that is not ``prior``, such as a mixture fitted to them: the gap,
+            the generated images and the fidelity of what is generated are then those of ``sampler``, and say so.
+        context: JSON-ready facts to keep in the report (data, recipe, epochs …).
+        further: rows to append, judged already.
+        seed: source of every random choice.
+
+    Raises:
+        ShapeError: shapes that do not go together.
+        DataError: NaN or infinite values, all latents identical, too few samples.
+
+    Example:
+        >>> from lather.priors.normal import StandardNormal
+        >>> g = torch.Generator().manual_seed(0)
+        >>> report = measure_latents(1.5 * torch.randn(400, 2, generator=g), StandardNormal(2))
+        >>> report.verdict, report.rows["ladder_2"].verdict, report.rows["gap"].reason
+        ('red', 'red', 'no decoder was given')
+    """
+    generator = torch.Generator().manual_seed(seed)
+    source = prior if sampler is None else sampler
+    if source.d != prior.d:
+        raise ShapeError(f"the sampler has d={source.d} and the prior d={prior.d}; they must agree")
+    z = check_latents(latents, prior)
+    n = len(z)
+    _check_beside(latents, data, means, stds, labels)
+    training = None if train_means is None else Bubbles(train_means, train_stds)
+    if training is not None and training.d != prior.d:
+        raise ShapeError(f"training posteriors have d={training.d} and the prior d={prior.d}; they must agree")
+    order = shuffled(n, generator)
+    z = z[order]
+    # a stream of its own: a user may have drawn the latents themselves from this very seed
+    own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
+    sides = [None if x is None else x.detach().flatten(1).cpu().double()[order] for x in (means, stds)]
+    drawn = torch.Generator().manual_seed((seed + 2 * _STREAM) % 2**63)
+    side = posterior_side(z, prior, training, *sides, generator=drawn, prior_generator=own)
+    tests = [
+        *side.get("three_way"),
+        *ladder_rows(z, prior),
+        radius_row(z, prior, generator=own),
+        pair_distance_row(z, prior, generator=own),
+        energy_row(z, prior, generator=own),
+        mmd_small_row(z, prior, generator=own),
+        per_axis_row(z, prior, generator=own),
+        *side.get("signal", "holes", "crowding"),
+        strays_row(z, prior, generator=own),
+    ]
+    if sampler is not None:  # the latents need not follow the prior, so a remedy for that would mislead
+        tests = [*(replace(row, remedy="") for row in tests), sampler_row(z, sampler, generator=own)]
+    rows = [*tests, *side.get("memorisation"), *_calibration(encode, sample_x, prior, own)]
+
+    few = order[:MOST_IMAGES]
+    draws = latents.detach()[few.to(latents.device)]
+    codes = draws if means is None else means.detach()[few.to(means.device)].to(draws)
+    shown = None if data is None else data[few.to(data.device)].detach().cpu().float()
+    none = unmeasured("elbo", "this model has no likelihood bound")
+    bound = none if elbo is None else elbo_row(elbo, likelihood=elbo_is_likelihood, tightened=elbo_tightened)
+    rows += _decoded_rows(decode, shown, draws, codes, source, sampler is not None, bound, features, generator)
+
+    plots, arrays = map_data(z, prior, None if labels is None else labels.cpu()[order], label_names, own)
+    for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, shown, codes, source, own)):
+        plots |= more_plots
+        arrays |= more_arrays
+    if sampler is not None:
+        plots["sampler"] = repr(sampler)
+    about = side.get("rate", "overlap", "two_draw")  # they describe, and count as no test
+    judged = [*about, *judge(rows), *geometry_rows(z, prior, means=sides[0], generator=own), *further]
+    return Report(
+        n, z.shape[1], repr(prior), seed, {row.key: row for row in judged}, dict(context or {}), plots, arrays
+    )
+
+
+def _calibration(
+    encode: Callable[[Tensor], tuple[Tensor, Tensor]] | None,
+    sample_x: Callable[[Tensor, torch.Generator], Tensor] | None,
+    prior: Prior,
+    generator: torch.Generator,
+) -> list[Row]:
+    if encode is None or sample_x is None:
+        return unmeasured_sbc("it needs a Gaussian encoder and a decoder that data can be drawn from")
+    return sbc_rows(encode, sample_x, prior, generator=generator)
+
+
+def _check_beside(
+    latents: Tensor, data: Tensor | None, means: Tensor | None, stds: Tensor | None, labels: Tensor | None
+) -> None:
+    n = len(latents)
+    for name, tensor in (("data", data), ("means", means), ("stds", stds), ("labels", labels)):
+        if tensor is not None and len(tensor) != n:
+            raise ShapeError(f"{name} has {len(tensor)} samples, latents {n}; they go together, row by row")
+    for name, tensor in (("means", means), ("stds", stds)):
+        if tensor is not None and tensor.shape != latents.shape:
+            raise ShapeError(
+                f"{name} have shape {tuple(tensor.shape)}, latents {tuple(latents.shape)}; they must agree"
+            )
+    if stds is not None and not bool((stds > 0).all()):
+        raise DataError("stds hold values that are not positive; for a deterministic encoder leave them out")
+    for name, tensor in (("data", data), ("means", means), ("stds", stds)):
+        if tensor is not None and tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise DataError(f"{name} holds NaN or infinite values; check the data and the encoder")
+
+
+def _decoded_rows(
+    decode: Callable[[Tensor], Tensor] | None,
+    data: Tensor | None,
+    draws: Tensor,
+    means: Tensor,
+    prior: Prior,
+    fitted: bool,
+    bound: Row,
+    features: Features | None,
+    generator: torch.Generator,
+) -> list[Row]:
+    fidelity = ("fidelity_reconstruction", "fidelity_posterior", "fidelity_prior", "gap")
+    if decode is None or data is None:
+        reason = "no decoder was given" if decode is None else "no held-out data were given"
+        return [unmeasured("reconstruction_error", reason), bound, *(unmeasured(key, reason) for key in fidelity)]
+    rows = [reconstruction_row(data, means, decode), bound]
+    if len(data) < 2 * FEWEST:
+        reason = f"{len(data)} held-out data are too few to split in two; {2 * FEWEST} are needed"
+        return [*rows, *(unmeasured(key, reason) for key in fidelity)]
+    gap = sampling_gap(decode, data, draws, prior, means=means, features=features, generator=generator)
+    return [*rows, *gap_rows(gap, fitted=prior if fitted else None)]
+
+
+@torch.no_grad()
+def _pictures(
+    decode: Callable[[Tensor], Tensor] | None,
+    data: Tensor | None,
+    means: Tensor,
+    prior: Prior,
+    generator: torch.Generator,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    if decode is None or data is None:
+        return {}, {}
+    m = min(CHUNK, len(data))
+    codes = prior.sample(m, generator=generator).to(means).reshape(m, *means.shape[1:])
+    return picture_data(data[:m], *(decoded(decode, z, data.shape[1:]) for z in (means[:m], codes)))

@@ -1,0 +1,202 @@
+"""Single directions: the axes, and the directions that carry the signal.
+
+A law can look normal in every sense that mixes directions and be plainly wrong along one. Each direction is tested by
+the Kolmogorov–Smirnov statistic, whose law is known exactly; along orthogonal directions the projections of N(0, I)
+are independent, so the smallest of k p-values has the law 1 − (1 − p)^k (Šidák), exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lather.auditing.row import Row
+from lather.divergences.detection import DetectionSize
+from lather.divergences.hermite_null import P_FLOOR
+from lather.priors.base import Prior
+
+__all__ = ["Slices", "per_axis_row", "signal_directions", "signal_row", "slices"]
+
+_MOST = 20_000  # latents that are sorted along each direction
+_LIFT = 0.35  # how far the median of √n·D_n lies above √n·D
+_LEADING = 8  # signal directions
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Kolmogorov–Smirnov along k directions.
+
+    Args:
+        n: latents.
+        gaps: the largest gap between distribution functions along each direction.
+        p: of the largest, all k counted.
+        critical: what the largest gap stays below 95 times in 100 under the prior.
+    """
+
+    n: int
+    gaps: tuple[float, ...]
+    p: float
+    critical: float
+
+    @property
+    def worst(self) -> int:
+        """The direction with the largest gap."""
+        return max(range(len(self.gaps)), key=self.gaps.__getitem__)
+
+    @property
+    def n_star(self) -> DetectionSize:
+        """Samples at which the largest gap reaches its critical value every other time."""
+        if self.p > 0.05:
+            return DetectionSize(math.inf, float(self.n), math.inf, self.n)
+        root = math.sqrt(self.n)
+        estimate, error, needed = self.gaps[self.worst] - _LIFT / root, 0.5 / root, self.critical * root - _LIFT
+
+        def size(gap: float) -> float:
+            return max(2.0, (needed / gap) ** 2) if gap > 0 else math.inf
+
+        return DetectionSize(size(estimate), size(estimate + 1.96 * error), size(estimate - 1.96 * error), self.n)
+
+
+@torch.no_grad()
+def slices(
+    z: Float[Tensor, "n d"],
+    directions: Float[Tensor, "k d"],
+    prior: Prior,
+    *,
+    independent: bool,
+    generator: torch.Generator | None = None,
+) -> Slices:
+    """Kolmogorov–Smirnov of z along unit rows of ``directions``; at most the first 20 000 latents.
+
+    Args:
+        z: latents in random order.
+        directions: unit vectors chosen without looking at ``z``.
+        prior: its marginals are exact where it knows them, else those of 20 000 draws.
+        independent: whether projections of the prior are independent; otherwise p is Bonferroni's, an upper bound.
+        generator: source of prior draws.
+    """
+    from scipy import special, stats
+
+    z = z[:_MOST]
+    n, k = len(z), len(directions)
+    projected = (z @ directions.T).T.sort(dim=1).values  # (k, n)
+    law = None if prior.standard else prior.along(directions.to(prior.like))
+    if not prior.standard and law is None:
+        draws = prior.sample(_MOST, generator=generator).detach().cpu().double() @ directions.T
+        tests = [stats.ks_2samp(a.numpy(), b.numpy(), method="asymp") for a, b in zip(projected, draws.T, strict=True)]
+        gaps = [float(t.statistic) for t in tests]
+        effective = n * _MOST / (n + _MOST)
+        single = float(stats.kstwobign.isf(_level(k, independent)) / math.sqrt(effective))
+        return Slices(n, tuple(gaps), _combined(min(float(t.pvalue) for t in tests), k, independent), single)
+    if law is None:
+        u = torch.from_numpy(special.ndtr(projected.numpy()))
+    else:
+        u = law.cdf(projected.T.to(prior.like)).double().cpu().T
+    step = torch.arange(n, dtype=torch.float64) / n
+    found = torch.maximum(step + 1 / n - u, u - step).amax(1)
+    p = _combined(float(stats.kstwo.sf(float(found.max()), n)), k, independent)
+    return Slices(n, tuple(found.tolist()), p, float(stats.kstwo.isf(_level(k, independent), n)))
+
+
+def per_axis_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Generator | None = None) -> Row:
+    """Row ``per_axis``: the axis along which latents differ most from the prior."""
+    axes = torch.eye(z.shape[1], dtype=z.dtype)
+    found = slices(z, axes, prior, independent=prior.standard or prior.independent, generator=generator)
+    worst = found.worst
+    off = z[:, worst]
+    return _row(
+        "per_axis",
+        "worst single axis",
+        found,
+        {"axis": worst, "mean": float(off.mean()), "std": float(off.std())},
+        f"Along axis {worst + 1} of {len(axes)} the latents are spread differently from the prior (mean "
+        f"{off.mean():.2f}, standard deviation {off.std():.2f}).",
+        "Along every axis the latents are spread like the prior.",
+        "Add Sliced(Wasserstein1d(), directions=torch.eye(d)) to the objective, which looks at every axis.",
+    )
+
+
+def signal_directions(
+    mean: Float[Tensor, "n d"], std: Float[Tensor, "n d"] | None, k: int = _LEADING
+) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
+    """Directions in which posteriors differ most from each other in units of their own width, orthonormal.
+
+    They solve Cov(μ) v = λ diag(E σ²) v, largest λ first, made orthonormal in that order; without deviations they are
+    the principal directions of μ.
+
+    Args:
+        mean, std: posteriors *other* than those that will be tested along the directions.
+        k: how many at most.
+
+    Returns:
+        directions (k, d) and their λ, the signal-to-noise ratios.
+    """
+    n, d = mean.shape
+    width = torch.ones(d, dtype=mean.dtype) if std is None else std.square().mean(0).sqrt()
+    centred = (mean - mean.mean(0)) / width
+    k = min(k, d, n - 1)
+    _, singular, vectors = torch.linalg.svd(centred[:_MOST], full_matrices=False)
+    found = torch.linalg.qr((vectors[:k] / width).T).Q.T
+    return found, singular[:k].square() / min(n, _MOST)
+
+
+def signal_row(
+    z: Float[Tensor, "n d"],
+    directions: Float[Tensor, "k d"],
+    ratios: Float[Tensor, "k"],
+    prior: Prior,
+    *,
+    generator: torch.Generator | None = None,
+) -> Row:
+    """Row ``signal``: the worst of the directions that carry most of what latents say about data."""
+    found = slices(z, directions, prior, independent=prior.standard, generator=generator)
+    off = z @ directions[found.worst]
+    return _row(
+        "signal",
+        "worst direction that carries signal",
+        found,
+        {
+            "direction": directions[found.worst].tolist(),
+            "rank": found.worst + 1,
+            "signal_to_noise": ratios.tolist(),
+            "mean": float(off.mean()),
+            "std": float(off.std()),
+        },
+        f"Along signal direction {found.worst + 1} of {len(directions)}, where data differ most, latents are spread "
+        f"differently from the prior (mean {off.mean():.2f}, standard deviation {off.std():.2f}).",
+        "Along the directions that carry most of the information, the latents are spread like the prior.",
+        "Add Sliced(Wasserstein1d()) or MaxSliced to the objective, or fit a mixture or flow to sample from.",
+    )
+
+
+def _row(
+    key: str, title: str, found: Slices, details: dict[str, object], meaning: str, all_clear: str, remedy: str
+) -> Row:
+    gap, root = found.gaps[found.worst], math.sqrt(found.n)
+    return Row(
+        key,
+        title,
+        effect=gap,
+        null=found.critical,
+        p=max(found.p, P_FLOOR),
+        p_is_bound=found.p < P_FLOOR,
+        low=max(0.0, gap - 0.98 / root),
+        high=min(1.0, gap + 0.98 / root),
+        n_star=found.n_star,
+        details={"n": found.n, "directions": len(found.gaps), "gaps": list(found.gaps[:64]), **details},
+        meaning=meaning,
+        all_clear=all_clear,
+        remedy=remedy,
+    )
+
+
+def _combined(p: float, k: int, independent: bool) -> float:
+    return -math.expm1(k * math.log1p(-p)) if independent and p < 1 else min(1.0, k * p)
+
+
+def _level(k: int, independent: bool, level: float = 0.05) -> float:
+    return -math.expm1(math.log1p(-level) / k) if independent else level / k
