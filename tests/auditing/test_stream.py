@@ -61,7 +61,7 @@ def test_parts_in_any_order_are_the_whole() -> None:
 
 def test_other_priors_give_the_rows_they_can() -> None:
     g = torch.Generator().manual_seed(1)
-    mixture = GaussianMixture(mean=torch.tensor([[-1.0, 0.0], [1.0, 0.0]]), std=torch.ones(2, 2))
+    mixture = GaussianMixture(torch.tensor([[-1.0, 0.0], [1.0, 0.0]]), torch.ones(2, 2))
     z = mixture.sample(30_000, generator=g)
     rows = whole_rows(z, z[:1000].double(), mixture)
     assert "ladder_1" not in rows
