@@ -5,7 +5,7 @@
 
 Latents follow N(0, I) exactly; each is a draw from a posterior N(μ, 1 − ε) with μ ~ N(0, εI), training data likewise.
 For the test of two draws, whose null is that latents know nothing of their data, ε = 0. For each shape and row it
-prints the Kolmogorov–Smirnov p-value of the row's p-values against uniform, the share below .05, and, counting all tests
+prints the Kolmogorov–Smirnov p-value of the p-values against uniform, the share below .05, and, counting all tests
 of a report (Holm), the share of reports with a false alarm.
 """
 
