@@ -155,12 +155,11 @@ def test_two_reports_side_by_side(
     reports("a", 1.0)
     reports("runs/b", 2.0)
     assert run("a", "runs/b/report.json") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("a: ")
-    assert lines[1].startswith("b: ")
-    (row,) = (line for line in lines if "distance from the origin" in line)
-    assert row.index("1  amber") < row.index("≈ 900") < row.index("2  amber") < row.index("≈ 450")
-    assert not any("sampling gap" in line for line in lines)  # neither has it
+    text = capsys.readouterr().out
+    assert "a: [amber]" in text
+    assert "b: [amber]" in text
+    (row,) = (line for line in text.splitlines() if line.strip().startswith("distance from the origin"))
+    assert row.index("900") < row.index("450")
     assert run("a", "runs/b", "--json") == 0
     both = json.loads(capsys.readouterr().out)["reports"]
     assert [each["name"] for each in both] == ["a", "b"]

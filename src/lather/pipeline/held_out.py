@@ -75,7 +75,7 @@ def _others(held_out: HeldOut, how: Mapping[str, Any]) -> Latents:
     if isinstance(held_out, Latents):
         return held_out
     if isinstance(held_out, (str, Path)):
-        same = {name: value for name, value in how.items() if not isinstance(value, (str, Path)) or _is_name(value)}
+        same = {name: value for name, value in how.items() if name == "columns" or _is_name(value)}
         if str(held_out).lower().endswith(".npy"):
             same = {}  # its one array has no name
         return Latents.read(held_out, **same)
@@ -87,5 +87,5 @@ def _others(held_out: HeldOut, how: Mapping[str, Any]) -> Latents:
     return Latents(held_out, origin="the held-out latents")
 
 
-def _is_name(value: str | Path) -> bool:
-    return not Path(value).expanduser().is_file()
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and not Path(value).expanduser().is_file()
