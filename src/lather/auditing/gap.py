@@ -90,9 +90,9 @@ def sampling_gap(
     over random re-splits. A difference between two scores is taken within each split, so that what they share
     cancels. The interval is ±2 standard errors, estimated as the deviation over splits divided by √2: where prior and
     posterior decodes come from the same law, that deviation was found to be 1.4 to 1.6 times the true standard error
-    of the mean over splits (n = 200 and 1000), so the interval errs on the wide side. For scores of nearest neighbours it
-    is the deviation over splits itself: 1.0 to 1.2 times the true standard error of a density, and 1.4 to 2.7 times
-    that of precision, recall and coverage (N(0, I), n = 60 at d = 4, n = 300 at d = 4 and 64).
+    of the mean over splits (n = 200 and 1000), so the interval errs on the wide side. For scores of nearest
+    neighbours it is the deviation over splits itself: 1.0 to 1.2 times the true standard error of a density, and 1.4
+    to 2.7 times that of precision, recall and coverage (N(0, I), n = 60 at d = 4, n = 300 at d = 4 and 64).
 
     Args:
         decode: latents (m, d) → images (m, *shape) of the kind and range of ``held_out``; called on chunks of 256
@@ -123,11 +123,11 @@ def sampling_gap(
         raise DataError(f"the sampling gap needs at least {2 * FEWEST} held-out data, got {n}; hold out more")
     features = features or default_features(held_out)
     generator = generator or torch.Generator().manual_seed(0)
-    # the prior may live on a device of its own, which needs a generator of its own
-    own = torch.Generator(device=prior.like.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
     shape = held_out.shape[1:]
 
     def drawn(source: Prior) -> Tensor:
+        # a prior may live on a device of its own, which needs a generator of its own
+        own = torch.Generator(device=source.like.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
         codes = source.sample(n, generator=own).to(draws).reshape(draws.shape)
         return features_of(features, codes, decode, shape)
 
@@ -198,9 +198,7 @@ def features_of(
     return found
 
 
-def _interval(
-    found: list[dict[str, float]], metric: str, against: list[dict[str, float]] | None = None
-) -> Interval:
+def _interval(found: list[dict[str, float]], metric: str, against: list[dict[str, float]] | None = None) -> Interval:
     """Of a metric over splits, or of its difference from that of another set, taken within each split."""
     values = torch.tensor([split[metric] for split in found], dtype=torch.float64)
     if against is not None:

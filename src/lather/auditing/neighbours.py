@@ -54,8 +54,8 @@ def neighbour_scores(
 
     For two samples of one continuous law the expected density is 1 and the expected coverage :func:`coverage_null`,
     whatever the law. Expected precision and recall, equal to each other where n = m, depend on it and fall with the
-    dimension (N(0, I), n = m = 1000, k = 5: .997, .87, .73, .69 at d = 2, 16, 64, 112): compare only with their values between
-    two real samples of the same size. Precision and recall trust every ball, so one outlier with a wide ball raises
+    dimension (N(0, I), n = m = 1000, k = 5: .997, .87, .73, .69 at d = 2, 16, 64, 112): compare only with their values
+    between two real samples of the same size. Precision and recall trust every ball, so one outlier with a wide ball raises
     them; density and coverage, with balls of real samples alone, stand that better. Cost O((n + m)² f), in blocks
     of 4 million distances.
 
@@ -98,9 +98,7 @@ def neighbour_scores(
         covered += int(held.any(1).sum())
         recalled += int((distances <= theirs).any(1).sum())
     n, m = len(real), len(generated)
-    return NeighbourScores(
-        float((inside > 0).sum()) / m, recalled / n, float(inside.sum()) / (k * m), covered / n
-    )
+    return NeighbourScores(float((inside > 0).sum()) / m, recalled / n, float(inside.sum()) / (k * m), covered / n)
 
 
 def neighbour_radii(x: Tensor, k: int = NEAREST) -> Tensor:
