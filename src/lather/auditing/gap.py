@@ -22,7 +22,7 @@ from torch import Tensor
 from lather.auditing.features import Features
 from lather.auditing.inputs import FEWEST
 from lather.auditing.neighbours import neighbour_radii, neighbour_scores
-from lather.auditing.quality import frechet_distance, kernel_distance
+from lather.auditing.quality import fitted_gaussian, gaussian_distance, kernel_distance, kernel_within
 from lather.errors import DataError, ShapeError
 from lather.priors.base import Prior
 
@@ -141,10 +141,9 @@ def sampling_gap(
     samples: dict[str, list[dict[str, float]]] = {name: [] for name in table}
     for _ in range(splits):
         order = torch.randperm(n, generator=generator)
-        first, second = order[:half], table["real"][order[half : 2 * half]]
-        radii = neighbour_radii(second[:_MOST_PAIRED])
+        first, against = order[:half], _Reference(table["real"][order[half : 2 * half]])
         for name, found in table.items():
-            samples[name].append(_scored(second, found[first], radii))
+            samples[name].append(against.scores(found[first]))
     names = ("real", "reconstruction", "posterior", "prior", "unfitted")
     scores = {name: {m: _interval(samples[name], m) for m in METRICS} for name in names if name in table}
     steps = {
@@ -155,14 +154,23 @@ def sampling_gap(
     return SamplingGap(half, min(half, _MOST_PAIRED), splits, named, scores, steps)
 
 
-def _scored(real: Tensor, images: Tensor, radii: Tensor) -> dict[str, float]:
-    """Every metric of one set of features against another of the same size; ``radii`` of the first real ones."""
-    few, some = images[:_MOST_PAIRED], real[:_MOST_PAIRED]
-    return {
-        "frechet": frechet_distance(images, real),
-        "kernel": kernel_distance(few, some),
-        **neighbour_scores(some, few, radii=radii)._asdict(),
-    }
+class _Reference:
+    """Features of real data, with all that comparing several sets with them has in common."""
+
+    def __init__(self, real: Tensor) -> None:
+        self.few = real[:_MOST_PAIRED]
+        self.gaussian = fitted_gaussian(real)
+        self.within = kernel_within(self.few)
+        self.radii = neighbour_radii(self.few)
+
+    def scores(self, found: Tensor) -> dict[str, float]:
+        """Every metric of a set of features of the same size."""
+        few = found[:_MOST_PAIRED]
+        return {
+            "frechet": gaussian_distance(fitted_gaussian(found), self.gaussian),
+            "kernel": kernel_distance(few, self.few, within=self.within),
+            **neighbour_scores(self.few, few, radii=self.radii)._asdict(),
+        }
 
 
 @torch.no_grad()

@@ -55,9 +55,9 @@ def neighbour_scores(
     For two samples of one continuous law the expected density is 1 and the expected coverage :func:`coverage_null`,
     whatever the law. Expected precision and recall, equal to each other where n = m, depend on it and fall with the
     dimension (N(0, I), n = m = 1000, k = 5: .997, .87, .73, .69 at d = 2, 16, 64, 112): compare only with their values
-    between two real samples of the same size. Precision and recall trust every ball, so one outlier with a wide ball raises
-    them; density and coverage, with balls of real samples alone, stand that better. Cost O((n + m)² f), in blocks
-    of 4 million distances.
+    between two real samples of the same size. Precision and recall trust every ball, so one outlier with a wide ball
+    raises them; density and coverage, with balls of real samples alone, stand that better. Cost O((n + m)² f), in
+    blocks of 4 million distances.
 
     References: Kynkäänniemi, Karras, Laine, Lehtinen, Aila, *Improved Precision and Recall Metric for Assessing
     Generative Models*, 2019, arXiv:1904.06991; Naeem, Oh, Uh, Choi, Yoo, *Reliable Fidelity and Diversity Metrics for
