@@ -233,8 +233,17 @@ def _decoded_rows(
         reason = f"{len(data)} held-out data are too few to split in two; {2 * FEWEST} are needed"
         return [*rows, *(unmeasured(key, reason) for key in IMAGE_KEYS)]
     source, unfitted = (prior, None) if sampler is None else (sampler, prior)
+    # means of binary data are grey, which alone would tell them from any real datum: compare the likeliest ones
+    binary = bool(((data == 0) | (data == 1)).all())
     gap = sampling_gap(
-        decode, data, draws, source, means=means, features=features, unfitted=unfitted, generator=generator
+        (lambda z: (decode(z) >= 0.5).float()) if binary else decode,
+        data,
+        draws,
+        source,
+        means=means,
+        features=features,
+        unfitted=unfitted,
+        generator=generator,
     )
     return [*rows, *image_rows(gap, fitted=sampler, prior=unfitted)]
 
