@@ -108,7 +108,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 def _sentences(report: Report) -> list[tuple[Row, str]]:
     out = [(row, f"{_capitalised(row.title)}. {row.meaning}") for key, row in report.rows.items() if key[:4] == "held"]
-    for key in ("rate", "memorisation", "gap", "reconstruction_error", "elbo"):
+    for key in ("rate", "memorisation", "gap", "blame", "reconstruction_error", "elbo", "iwae"):
         row = report.rows.get(key)
         if row is not None and row.computed:
             out.append((row, f"{row.title.capitalize()}: {row.meaning}"))

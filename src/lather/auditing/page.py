@@ -7,7 +7,9 @@ from importlib.resources import files
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from lather.auditing.blame import IMAGE_KEYS
 from lather.auditing.grids import image_grid, reconstruction_grid
+from lather.auditing.likelihood import LIKELIHOOD_KEYS
 from lather.auditing.plots import column_match, draw_map, draw_radius, ladder_bars
 from lather.auditing.report import Report
 from lather.auditing.row import Row
@@ -30,8 +32,8 @@ _GROUPS = (
     ("Where does only one of them go?", ("holes", "crowding", "strays")),
     ("Are training data special?", ("memorisation",)),
     ("Do encoder and decoder agree?", ("sbc", "sbc_radius")),
-    ("What does it cost?", ("gap", "fidelity_reconstruction", "fidelity_posterior", "fidelity_prior")),
-    ("How well are data kept?", ("reconstruction_error", "elbo")),
+    ("What does it cost?", ("blame", "gap", *IMAGE_KEYS[:-2])),
+    ("How well are data kept?", ("reconstruction_error", *LIKELIHOOD_KEYS)),
     ("What shape has the cloud?", ("effective_rank", "two_nn", "active_units")),
 )
 
