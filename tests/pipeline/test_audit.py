@@ -152,6 +152,7 @@ def test_notes_are_in_the_report(received: dict[str, Any]) -> None:
     assert train.startswith("Of the training latents: 1 of 301")
 
 
+@pytest.mark.slow
 def test_one_dimension_and_more_dimensions_than_latents_are_measured() -> None:
     assert lt.audit(2 * Z[:, :1]).verdict == "red"
     (wide,) = lt.audit(torch.randn(30, 50, generator=G)).context["notes"]
