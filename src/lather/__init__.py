@@ -138,6 +138,12 @@ if TYPE_CHECKING:
     from lather.pipeline import (
         measure,
     )
+    from lather.pipeline.callback import (
+        AuditEvery,
+    )
+    from lather.pipeline.metric import (
+        LatentAudit,
+    )
     from lather.samplers import (
         SAMPLERS,
         SecondStage,
@@ -159,7 +165,9 @@ __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
+    "AuditEvery": "lather.pipeline.callback",
     "Dataset": "lather.data",
+    "LatentAudit": "lather.pipeline.metric",
     "Opponents": "lather.train",
     "Report": "lather.auditing",
     "Run": "lather.train",
@@ -185,6 +193,7 @@ __all__ = [
     "Adversarial",
     "AggregatePosterior",
     "AndersonDarling",
+    "AuditEvery",
     "Autoencoder",
     "BallRadius",
     "BallUniform",
