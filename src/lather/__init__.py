@@ -142,7 +142,7 @@ if TYPE_CHECKING:
         AuditEvery,
     )
     from lather.pipeline.metric import (
-        LatentAudit,
+        LatentAudit as LatentAudit,  # not in __all__: it needs an extra, and `from lather import *` does not
     )
     from lather.samplers import (
         SAMPLERS,

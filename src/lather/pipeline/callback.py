@@ -26,14 +26,14 @@ class AuditEvery:
 
     - ``n_star``, the number of latents it takes to tell them from the prior (``None``: no test can), and ``by``, the
       test that needs the fewest;
-    - ``ladder_1`` … ``ladder_4``, the Hermite ladder (mean; spread and correlation; lopsidedness; tails and clusters), in
-      standard deviations of what prior samples show;
+    - ``ladder_1`` … ``ladder_4``, the Hermite ladder (mean; spread and correlation; lopsidedness; tails and clusters),
+      in standard deviations of what prior samples show;
     - ``radius``, the largest gap between the distribution functions of ‖z‖² and of the prior's (0 to 1), and
       ``radius_p``, its p-value; ``n``, how many latents were measured.
 
-    Latents that cannot be measured (all identical, NaN) leave a row with the ``reason``. The validation split is not the
-    test split: to choose a model by these numbers does not spoil its final report. Weights are the same with and without
-    the callback, and a resumed run has the same rows as an uninterrupted one.
+    Latents that cannot be measured (all identical, NaN) leave a row with the ``reason``. The validation split is not
+    the test split: to choose a model by these numbers does not spoil its final report. Weights are the same with and
+    without the callback, and a resumed run has the same rows as an uninterrupted one.
 
     Args:
         epochs: measure after every so many.

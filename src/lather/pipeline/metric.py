@@ -30,21 +30,21 @@ _VERDICTS = {"green": 0.0, "amber": 1.0, "red": 2.0}
 class LatentAudit(Metric):
     r"""How well latents follow the prior, gathered batch by batch over an epoch.
 
-    Keeps a uniform random sample of at most ``size`` latents however many go by, the same however they are batched over
-    time: each latent gets a random key, and those with the smallest keys stay (so that samples of several processes merge
-    into one of all that any of them saw). Nothing is drawn from torch's global generators.
+    Keeps a uniform random sample of at most ``size`` latents however many go by: each gets a random key, and those with
+    the smallest keys stay, so that the samples of several processes merge into a sample of all that any of them saw.
+    Nothing is drawn from torch's global generators; the same batches and seed give the same values.
 
-    ``update(z)`` takes latents (n, d) or (n, c, h, w), points or one draw from each posterior; ``update(mean, std)`` takes
-    posteriors with independent Gaussian coordinates and draws from each. Use *held-out* data: latents of training data
-    flatter a model. ``compute()`` returns scalars:
+    ``update(z)`` takes latents (n, d) or (n, c, h, w), points or one draw from each posterior; ``update(mean, std)``
+    takes posteriors with independent Gaussian coordinates and draws from each. Use *held-out* data: latents of training
+    data flatter a model. ``compute()`` returns scalars:
 
     - ``n_star``: how many latents it takes to tell them from the prior, infinite where no test can; ``n_star_low``, the
-      lower end of its 95% interval (of the number of latents audited, where no test can), is always finite and so the
-      one to monitor, the higher the better;
+      lower end of its 95% interval (the number of latents audited, where no test can), is always finite and so the
+      one to monitor: the higher the better;
     - ``ladder_1`` … ``ladder_4``: mean; spread and correlation; lopsidedness; tails and clusters, each in standard
       deviations of what prior samples show; ``energy``, the overall shape, likewise;
-    - ``radius``, ``radius_p``: largest gap between the distribution functions of ‖z‖² and of the prior's (0 to 1), and its
-      p-value;
+    - ``radius``, ``radius_p``: largest gap between the distribution functions of ‖z‖² and of the prior's (0 to 1), and
+      its p-value;
     - ``verdict``: 0 green, 1 amber, 2 red; ``n``: latents audited.
 
     All are NaN where latents cannot be audited (fewer than 20, not finite, all identical), so that a sanity check or a
@@ -75,6 +75,7 @@ class LatentAudit(Metric):
     higher_is_better = True
     full_state_update = False
 
+    prior: Prior
     keys: Tensor
     latents: Tensor
     seen: Tensor
@@ -141,7 +142,7 @@ class LatentAudit(Metric):
 
     def _keep(self, keys: Tensor, rows: Tensor) -> None:
         """The ``size`` rows with the smallest keys, in the order of their keys, which is a random one."""
-        self.keys, index = keys.topk(self.size, largest=False, sorted=True)
+        self.keys, index = keys.topk(min(self.size, len(keys)), largest=False, sorted=True)
         self.latents = rows[index]
 
     def compute(self) -> dict[str, Tensor]:
@@ -175,6 +176,12 @@ class LatentAudit(Metric):
             raise self._report
         return self._report
 
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Take in what another :class:`LatentAudit` saw."""
+        super().merge_state(incoming_state)
+        self._keep(self.keys.flatten(), self._rows())
+        self._computed = self._report = None
+
     def reset(self) -> None:
         """Forget what was seen."""
         super().reset()
@@ -207,6 +214,5 @@ def _numbers(report: Report) -> dict[str, float]:
 
 def _rank() -> int:
     """This process's number; processes draw keys and noise of their own."""
-    return (
-        torch.distributed.get_rank() if torch.distributed.is_available() and torch.distributed.is_initialized() else 0
-    )
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_rank() if several else 0
