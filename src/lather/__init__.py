@@ -133,10 +133,11 @@ if TYPE_CHECKING:
     )
     from lather.data import (
         Dataset,
+        Latents,
         load,
     )
     from lather.pipeline import (
-        measure,
+        audit,
     )
     from lather.pipeline.callback import (
         AuditEvery,
@@ -168,6 +169,7 @@ _LATE = {
     "AuditEvery": "lather.pipeline.callback",
     "Dataset": "lather.data",
     "LatentAudit": "lather.pipeline.metric",
+    "Latents": "lather.data",
     "Opponents": "lather.train",
     "Report": "lather.auditing",
     "Run": "lather.train",
@@ -175,11 +177,11 @@ _LATE = {
     "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
+    "audit": "lather.pipeline",
     "fit": "lather.train",
     "fit_mixture": "lather.samplers",
     "fit_second_stage": "lather.samplers",
     "load": "lather.data",
-    "measure": "lather.pipeline",
     "open_run": "lather.train",
 }
 
@@ -236,6 +238,7 @@ __all__ = [
     "LaplacePrior",
     "LaplacianKernel",
     "LatentNorm",
+    "Latents",
     "LatherError",
     "Likelihood",
     "Log",
@@ -288,6 +291,7 @@ __all__ = [
     "Watson",
     "Weighted",
     "assemble",
+    "audit",
     "describe",
     "detection_size",
     "fit",
@@ -298,7 +302,6 @@ __all__ = [
     "make_divergence",
     "make_learned_prior",
     "make_prior",
-    "measure",
     "open_run",
     "rebuild",
 ]

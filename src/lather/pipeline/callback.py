@@ -16,7 +16,7 @@ from lather.train.seeds import reseed
 
 __all__ = ["AuditEvery"]
 
-_LATENTS = 8  # stream of random numbers for posterior draws
+_LATENTS = 9  # stream of random numbers for posterior draws
 
 
 class AuditEvery:
