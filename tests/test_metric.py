@@ -174,7 +174,7 @@ def test_wrong_input_is_refused_with_what_would_be_right() -> None:
     with pytest.raises(DataError, match="floating-point"):
         audit.update(torch.zeros(8, 3, dtype=torch.long))
     with pytest.raises(ConfigError, match="takes a prior"):
-        lt.LatentAudit("normal")
+        lt.LatentAudit(True)
     with pytest.raises(ConfigError, match="at least 20"):
         lt.LatentAudit(3, size=5)
 
