@@ -65,7 +65,8 @@ def test_posteriors_of_a_vae_of_ones_own(tmp_path: Path, monkeypatch: pytest.Mon
     assert report.n == 500
     for key in ("three_way", "rate", "memorisation", "gap", "two_draw"):
         assert report.rows[key].computed, report.rows[key].reason
-    assert report.rows["rate"].details["regime"] == "packing" or report.rows["rate"].details["R"] > 0
+    budget = report.rows["rate"].details
+    assert 1 < budget["R"] < budget["log_n"]  # four dimensions are too few to tell 1100 data apart
 
 
 @pytest.mark.slow
