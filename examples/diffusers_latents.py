@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -113,11 +113,9 @@ def main() -> None:
     write_latents(out / "test.safetensors", model, held_out)
 
     # with latents of your own, start here; the decoder and the data may be left out
-    first, second = load_file(out / "train.safetensors"), load_file(out / "test.safetensors")
     report = lt.audit(
-        mean=first["mean"],
-        std=first["std"],
-        held_out=(second["mean"], second["std"]),
+        out / "train.safetensors",
+        held_out=out / "test.safetensors",
         decoder=lambda z: model.decode(z.float() / model.scaling_factor).clamp(0, 1),
         data=held_out,
     )

@@ -79,11 +79,12 @@ def main() -> None:
     write_posteriors(out / "test.npz", model, held_out, data.test.labels)
 
     # with arrays of your own, start here; the decoder and the data may be left out
-    first, second = np.load(out / "train.npz"), np.load(out / "test.npz")
+    first, second = (
+        lt.Latents.read(out / name, mean="embedding", logvar="log_covariance") for name in ("train.npz", "test.npz")
+    )
     report = lt.audit(
-        mean=first["embedding"],
-        logvar=first["log_covariance"],
-        held_out=lt.Latents(mean=second["embedding"], logvar=second["log_covariance"], labels=second["labels"]),
+        first,
+        held_out=second,
         decoder=lambda z: torch.sigmoid(model.decoder(z.float())).reshape(len(z), *held_out.shape[1:]),
         data=held_out,
     )

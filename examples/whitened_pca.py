@@ -2,8 +2,9 @@
 
 Many pipelines treat whitened scores as draws from N(0, I): they threshold ‖z‖² by a chi-square quantile, or draw new z
 and invert the PCA. This audits the scores of scikit-learn's PCA on handwritten digits. What one learns: the first two
-steps of the ladder (mean; spread and correlation) find nothing, as whitening promises; everything beyond two moments
-fails, because digits come in ten clusters, and turning and scaling cannot undo that.
+steps of the ladder (mean; spread and correlation) find nothing, as whitening promises (even less than chance would: the
+scores are standardised by these very data); everything beyond two moments fails, because digits come in ten clusters,
+and turning and scaling cannot undo that.
 
     python examples/whitened_pca.py            # 1797 digits, 16 components
     python examples/whitened_pca.py --quick    # 600 of them, 8 components

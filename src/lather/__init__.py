@@ -136,7 +136,7 @@ if TYPE_CHECKING:
         Latents,
         load,
     )
-    from lather.pipeline import (
+    from lather.pipeline.audit import (
         audit,
     )
     from lather.pipeline.callback import (
@@ -177,7 +177,7 @@ _LATE = {
     "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
-    "audit": "lather.pipeline",
+    "audit": "lather.pipeline.audit",
     "fit": "lather.train",
     "fit_mixture": "lather.samplers",
     "fit_second_stage": "lather.samplers",
