@@ -50,10 +50,10 @@ def test_the_scalars_are_those_of_an_audit_of_what_was_seen(wide: torch.Tensor) 
 
 
 def test_the_prior_itself_is_green(generator: torch.Generator) -> None:
-    values = filled(torch.randn(500, 4, generator=generator)).compute()
+    values = filled(torch.randn(300, 3, generator=generator)).compute()
     assert values["verdict"] == 0
     assert values["n_star"] == float("inf")
-    assert values["n_star_low"] == 500
+    assert values["n_star_low"] == 300
 
 
 def test_it_keeps_a_uniform_sample_of_all_that_went_by() -> None:
@@ -84,27 +84,28 @@ def test_parts_merge_into_a_sample_of_the_whole(generator: torch.Generator) -> N
 
 
 def test_posteriors_are_drawn_from(generator: torch.Generator) -> None:
-    mean, std = torch.zeros(1000, 2), torch.full((1000, 2), 1.0)
-    audit = lt.LatentAudit(2)
+    mean, std = torch.zeros(300, 3), torch.ones(300, 3)
+    audit = lt.LatentAudit(3)
     audit.update(mean, std)
     assert audit.compute()["verdict"] == 0
-    narrow = lt.LatentAudit(2)
+    narrow = lt.LatentAudit(3)
     narrow.update(mean, 0.5 * std)
     assert narrow.compute()["verdict"] == 2
-    assert float(narrow.latents[:1000].std()) == pytest.approx(0.5, rel=0.1)
+    assert float(narrow.latents[:300].std()) == pytest.approx(0.5, rel=0.1)
 
 
 def test_same_batches_same_values_and_no_global_random_numbers(wide: torch.Tensor) -> None:
     before = torch.get_rng_state()
-    first = filled(wide, size=100).compute()
+    first = filled(wide)
+    values = first.compute()
     assert torch.equal(before, torch.get_rng_state())
-    assert same(first, filled(wide, size=100).compute())
-    assert not same(first, filled(wide, size=100, seed=1).compute())
+    assert same(values, filled(wide).compute())
+    assert not torch.equal(first.latents, filled(wide, seed=1).latents)
 
 
 def test_reset_forgets(wide: torch.Tensor) -> None:
-    audit = filled(wide)
-    first = audit.compute()
+    audit = filled(wide, size=300)
+    first, report = audit.compute(), audit.report()
     audit.reset()
     assert audit.seen == 0
     with pytest.raises(DataError, match="at least 20"), pytest.warns(UserWarning, match="before the ``update``"):
@@ -112,8 +113,9 @@ def test_reset_forgets(wide: torch.Tensor) -> None:
     for part in wide.split(64):
         audit.update(part)
     assert same(audit.compute(), first)
-    audit.update(wide)
-    assert audit.report().n == 600  # not the report from before
+    audit.update(2 * wide)
+    assert audit.seen == 600
+    assert audit.report().rows["ladder_2"].effect > report.rows["ladder_2"].effect  # not the one from before
 
 
 def test_it_can_be_pickled_and_its_state_saved(wide: torch.Tensor) -> None:
@@ -126,7 +128,8 @@ def test_it_can_be_pickled_and_its_state_saved(wide: torch.Tensor) -> None:
     for other in (again, loaded):
         for part in wide[128:].split(64):
             other.update(part)
-        assert same(other.compute(), whole.compute())
+        assert torch.equal(other.latents, whole.latents)
+        assert torch.equal(other.keys, whole.keys)
     assert lt.LatentAudit(3).state_dict() == {}  # like other metrics: nothing in a model's checkpoint
     learned = lt.GaussianMixture.scattered(3, learned=True)
     assert list(learned.parameters())
@@ -148,7 +151,8 @@ def test_it_moves_between_devices(wide: torch.Tensor) -> None:
 def test_spatial_latents_and_half_precision_are_taken(generator: torch.Generator) -> None:
     audit = lt.LatentAudit(lt.StandardNormal(32))
     audit.update(torch.randn(60, 2, 4, 4, generator=generator).to(torch.bfloat16))
-    assert audit.compute()["n"] == 60
+    assert audit.seen == 60
+    assert audit.latents[:60].abs().min() > 0
 
 
 def test_what_cannot_be_audited_is_nan_and_the_report_says_why() -> None:

@@ -53,15 +53,15 @@ def test_the_numbers_are_those_of_an_audit_of_the_same_latents() -> None:
     seen: list[tuple[str, dict[str, object]]] = []
     run = fit(tiny(PLAIN), digits(), **SETTINGS)
     epoch = Epoch(4, 44, run.model, {}, digits(), lambda kind, values: seen.append((kind, dict(values))))
-    lt.AuditEvery(4, n=150, seed=3)(epoch)
+    lt.AuditEvery(4, n=40, seed=3)(epoch)
     ((kind, values),) = seen
-    order = torch.randperm(len(digits().validation), generator=torch.Generator().manual_seed(3))[:150]
+    order = torch.randperm(len(digits().validation), generator=torch.Generator().manual_seed(3))[:40]
     z = run.model.latents(digits().validation.batch(order))[0]  # this model's posteriors are points
     from lather.auditing import measure_latents
 
     report = measure_latents(z, run.model.prior, seed=3)
     assert kind == "audit"
-    assert values["n"] == 150
+    assert values["n"] == 40
     assert values["n_star"] == report.detection_size.n
     assert values["radius_p"] == report.rows["radius"].p
     assert values["ladder_2"] == report.rows["ladder_2"].z
