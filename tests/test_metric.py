@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -238,43 +240,30 @@ def test_several_processes_give_one_sample_and_one_report(tmp_path: Path) -> Non
 def test_in_lightnings_trainer(tmp_path: Path) -> None:
     """A VAE of digits in a LightningModule, audited after every epoch, the checkpoint chosen by the audit."""
     lightning = pytest.importorskip("lightning", reason="lightning is not installed")
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
+    page = (Path(__file__).parent.parent / "docs" / "interoperability.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```py\n(import lightning\n.*?)^```", page, flags=re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(compile(block, "interoperability.md", "exec"), names)
     data = lt.load("digits", validation=300)
-
-    class Module(lightning.LightningModule):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.vae = lt.assemble("vae", data, 2)
-            self.audit = lt.LatentAudit(self.vae.prior, size=200)
-
-        def training_step(self, x: torch.Tensor, index: int) -> torch.Tensor:
-            return self.vae(x)["loss"]
-
-        def validation_step(self, x: torch.Tensor, index: int) -> None:
-            q = self.vae.encode(x)
-            self.audit.update(q.mean, q.stddev)
-
-        def on_validation_epoch_end(self) -> None:
-            self.log_dict(self.audit.compute())
-            self.audit.reset()
-
-        def configure_optimizers(self) -> torch.optim.Optimizer:
-            return torch.optim.Adam(self.parameters(), lr=1e-3)
 
     def loader(split: object) -> torch.utils.data.DataLoader:
         return torch.utils.data.DataLoader(split.batch(None), batch_size=100)
 
-    best = ModelCheckpoint(tmp_path, monitor="n_star_low", mode="max", filename="{epoch}-{n_star_low:.0f}")
+    best = names["best"]
     trainer = lightning.Trainer(
-        max_epochs=3, accelerator="cpu", logger=False, enable_progress_bar=False, callbacks=[best], log_every_n_steps=1
+        default_root_dir=tmp_path,
+        max_epochs=3,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        callbacks=[best],
+        log_every_n_steps=1,
     )
-    module = Module()
+    module = names["AuditedVAE"](lt.assemble("vae", data, 2))
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer.fit(module, loader(data.train), loader(data.validation))
     found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    print(found, best.best_model_path)
     assert found["n"] == 200
     assert 2 <= found["n_star_low"] <= 200
     assert float(best.best_model_score) >= found["n_star_low"]
