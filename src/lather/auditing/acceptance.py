@@ -18,8 +18,8 @@ class Acceptance:
     Attributes:
         asked: the number of samples.
         met: no test shows a difference with fewer.
-        settled: whether enough latents were tested to say so. Where none of n latents' tests shows a difference, and n is
-            smaller than ``asked``, a difference that ``asked`` samples show may have been missed.
+        settled: whether enough latents were tested to say so. Where no test of n latents shows a difference, and n is
+            smaller than ``asked``, one that ``asked`` samples would show may have been missed.
         sentence: the answer, with the numbers.
     """
 
@@ -48,7 +48,7 @@ def accept(report: Report, asked: int) -> Acceptance:
         >>> from lather.divergences.detection import DetectionSize
         >>> row = Row("radius", "distance", n_star=DetectionSize(90, 70, 120, 500), p_adjusted=0.0, verdict="red")
         >>> accept(Report(500, 2, "StandardNormal(2)", 0, {"radius": row}), 10_000).sentence
-        'Not met: about 90 samples show a difference from the prior (distance), and 10000 were asked for.'
+        'Not met: it takes about 90 samples to see a difference from the prior (distance), and 10000 were asked for.'
     """
     if asked < 2:
         raise ConfigError(f"a spec is a number of samples, 2 or more, such as 10000; got {asked}")
@@ -57,13 +57,12 @@ def accept(report: Report, asked: int) -> Acceptance:
         raise ConfigError("the report holds no test against the prior, so that a spec says nothing about it")
     if size.detected:
         met = size.n >= asked
-        few, words = ("and", "were asked for") if not met else ("at least the", "that were asked for")
         return Acceptance(
             asked,
             met,
             True,
-            f"{'Met' if met else 'Not met'}: about {round(size.n)} samples show a difference from the prior "
-            f"({row.title}), {few} {asked} {words}.",
+            f"{'Met' if met else 'Not met'}: it takes about {round(size.n)} samples to see a difference from the prior "
+            f"({row.title}), and {asked} were asked for.",
         )
     if report.n >= asked:
         return Acceptance(asked, True, True, f"Met: no test tells these {report.n} latents from the prior.")

@@ -42,13 +42,13 @@ def audit(
 ) -> None:
     """Measure whether latents follow the prior, where not, and what it costs.
 
-    PATH is a file of latents of any model (.npy, .npz, .safetensors, .parquet, .csv, .tsv, .h5ad), or the directory of a
-    run, which is then measured on its test data. Give latents of data that the model was not trained on. Names tell
+    PATH is a file of latents of any model (.npy, .npz, .safetensors, .parquet, .csv, .tsv, .h5ad), or the directory of
+    a run, which is then measured on its test data. Give latents of data that the model was not trained on. Names tell
     what arrays are: z; mean or mu; std or sigma; logvar or log_var; labels. In a table, columns z_0, z_1, ... are one
     array; a table without such names is z as a whole.
 
-    With two paths, the audits are compared; each may also be a report that was saved (a directory with report.json), and
-    a run that was measured is compared as it was then.
+    With two paths, the audits are compared; each may also be a report that was saved (a directory with report.json),
+    and a run that was measured is compared as it was then.
 
     Parameters
     ----------
