@@ -52,7 +52,10 @@ def test_the_scalars_are_those_of_an_audit_of_what_was_seen(wide: torch.Tensor) 
 
 
 def test_the_prior_itself_is_green(generator: torch.Generator) -> None:
-    values = filled(torch.randn(300, 3, generator=generator)).compute()
+    audit = filled(torch.randn(300, 3, generator=generator))
+    values = audit.compute()
+    bad = {k: (r.verdict, r.p, r.reason) for k, r in audit.report().rows.items() if r.verdict in ("amber", "red")}
+    assert bad == {}
     assert values["verdict"] == 0
     assert values["n_star"] == float("inf")
     assert values["n_star_low"] == 300
