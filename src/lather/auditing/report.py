@@ -74,12 +74,12 @@ class Report:
             return "The latents were not compared with the prior."
         if not size.detected:
             return f"No test tells these {self.n} latents from the prior."
-        count = f"{size:short}".removeprefix("≈ ")
+        count = f"about {format(size, 'short').removeprefix('≈ ')} samples ({row.title})"
         if row.verdict == "green":
-            return f"The latents follow the prior closely: it takes about {count} samples to see a difference."
+            return f"The latents follow the prior closely: distinguishable from it only with {count}."
         if row.verdict == "amber":
-            return f"The latents come near the prior, but about {count} samples tell them apart ({row.title})."
-        return f"The latents do not follow the prior: about {count} samples show it ({row.title})."
+            return f"The latents come near the prior, but are distinguishable from it with {count}."
+        return f"The latents do not follow the prior: distinguishable from it with {count}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the arrays, JSON-ready; the layout of ``report.json``."""
