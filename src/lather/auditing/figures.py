@@ -178,7 +178,9 @@ FIGURES = (
         "Decodes of draws from {source}, none picked.",
         _samples,
     ),
-    Figure("reconstructions", "top", "Reconstructed", "Held-out data, and below each what comes back.", _reconstructions),
+    Figure(
+        "reconstructions", "top", "Reconstructed", "Held-out data, and below each what comes back.", _reconstructions
+    ),
     Figure(
         "columns",
         "top",

@@ -107,5 +107,3 @@ def grouped(rows: Iterable[Row]) -> list[tuple[Group, list[Row]]]:
         if found:
             out.append((group, found))
     return out
-
-

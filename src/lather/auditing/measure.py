@@ -224,9 +224,7 @@ def _decoded_rows(
     return [*rows, *gap_rows(gap, fitted=prior if fitted else None)]
 
 
-def _decoder(
-    decode: Callable[[Tensor], Tensor], latents: Tensor, shape: Sequence[int]
-) -> Callable[[Tensor], Tensor]:
+def _decoder(decode: Callable[[Tensor], Tensor], latents: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
     """``decode`` for flat float64 latents: as it wants them, in the shape, dtype and place of ``latents``."""
     return lambda z: decoded(decode, z.to(latents).reshape(len(z), *latents.shape[1:]), shape)
 

@@ -57,7 +57,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
         value = row.details.get(detail) if row is not None and row.computed else None
         if value is not None:
             out.append((name, _words(value)))
-    out += [(str(name), _words(value)) for name, value in report.context.items() if name != "notes" and value is not None]
+    out += [
+        (str(name), _words(value)) for name, value in report.context.items() if name != "notes" and value is not None
+    ]
     return [*out, ("seed of the audit", str(report.seed))]
 
 

@@ -142,7 +142,11 @@ def _table(found: Any) -> TableView | None:
     if not isinstance(found, Mapping):
         return None
     columns, rows = found.get("columns"), found.get("rows")
-    if not _is_list(columns) or not _is_list(rows) or not all(_is_list(row) and len(row) == len(columns) for row in rows):
+    if (
+        not _is_list(columns)
+        or not _is_list(rows)
+        or not all(_is_list(row) and len(row) == len(columns) for row in rows)
+    ):
         return None
     if not columns or len(columns) * len(rows) > _MOST_CELLS:
         return None

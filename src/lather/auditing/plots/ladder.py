@@ -35,15 +35,15 @@ def ladder_bars(rows: Sequence[Row], theme: Theme = LIGHT) -> Figure | None:
     axes.axvspan(left, float(np.mean(floor)), color=theme.grid, zorder=0, label="noise of prior draws (95%)")
     axes.axvline(float(np.mean(floor)), color=theme.faint, linewidth=1, linestyle="--")
     axes.set_xscale("symlog", linthresh=3)
-    axes.set_xlim(left, max(15.0, max(z) * 8))
+    axes.set_xlim(left, max(15.0, max(z) * 12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     for place, row in zip(places, rungs, strict=True):
         side = max(row.z or 0.0, 0.0)
         words = f"n* {row.n_star:short}, {row.verdict}" if row.n_star else row.verdict
-        where = max(side * 1.12, float(np.mean(floor)) * 1.15)
+        where = max(side * 1.25, float(np.mean(floor)) * 1.15)
         axes.text(where, place, words, va="center", fontsize=8.5, color=theme.ink)
     axes.set_yticks(places, [f"{row.key[-1]}  {row.title}" for row in rungs], fontsize=9, color=theme.ink)
-    axes.set(xlabel="z: standard deviations of the noise (logarithmic beyond 3)", title="Difference from the prior")
+    axes.set(xlabel="standard deviations of the noise (logarithmic)", title="Difference from the prior")
     axes.grid(False, axis="y")
     legend(axes, theme, loc="upper center", bbox_to_anchor=(0.5, -0.22))
     return figure

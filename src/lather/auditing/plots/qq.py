@@ -119,7 +119,9 @@ def draw_qq(curves: Sequence[tuple[str, NDArray[Any]]], theme: Theme = LIGHT) ->
         axes.plot(expected, found, "o", color=theme.data, markersize=3, label="held-out latents")
         axes.set(xlabel="quantile of the prior", ylabel="quantile of the latents", title=title)
     handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=8.5, labelcolor=theme.ink)
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=8.5, labelcolor=theme.ink
+    )
     return figure
 
 
