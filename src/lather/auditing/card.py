@@ -21,8 +21,8 @@ __all__ = ["STYLES", "plain", "print_card"]
 STYLES: dict[Verdict, str] = {"green": "green", "amber": "yellow", "red": "red", "grey": "dim"}
 _HEADS = ("effect", "by chance", "p", "n*")
 _LEGEND = (
-    "By chance: what prior draws (for images, other real data) stay below 95 times in 100, or show. p: all tests counted "
-    "(Holm). n*: how many samples it takes to see the difference."
+    "By chance: what prior draws (for images, other real data) stay below 95 times in 100, or show. "
+    "p: all tests counted (Holm). n*: how many samples it takes to see the difference."
 )
 _WIDTH = 100
 _SAID = ("rate", "memorisation", "gap", "elbo")  # rows whose sentence is printed whatever their colour
@@ -46,7 +46,7 @@ def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Consol
         console.file.write(plain(report, pictures=pictures) + "\n")
         return
     for line in _header(report):
-        console.print(Text(line, style="dim"))
+        console.print(Text(_printable(line), style="dim"))
     console.print(Text(report.headline, style=f"bold {STYLES[colour_of(report)]}"))
     if telling := telling_words(report):
         console.print(Text(telling))
@@ -55,11 +55,11 @@ def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Consol
         console.print(Text.assemble((numbers, "" if verdict else "bold"), (verdict, style)), soft_wrap=True)
     console.print()
     for row, sentence in _sentences(report):
-        console.print(Text.assemble((f"{row.sign} ", STYLES[row.verdict]), sentence))
+        console.print(Text.assemble((f"{row.sign} ", STYLES[row.verdict]), _printable(sentence)))
     for remedy in _remedies(report):
         console.print(Text.assemble(("→ ", "bold"), remedy))
     for line in _footer(report, pictures):
-        console.print(Text(line, style="dim"))
+        console.print(Text(_printable(line), style="dim"))
 
 
 def plain(report: Report, *, pictures: Sequence[Path] = ()) -> str:
@@ -86,7 +86,7 @@ def plain(report: Report, *, pictures: Sequence[Path] = ()) -> str:
         lines += _wrapped(f"-> {remedy}")
     for line in _footer(report, pictures):
         lines += _wrapped(line)
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
 
 
 def _header(report: Report) -> list[str]:
@@ -146,6 +146,13 @@ def _footer(report: Report, pictures: Sequence[Path]) -> list[str]:
     lines = [_LEGEND] if any(row.computed for row in report.rows.values()) else []
     lines += [f"Not measured: {titles} ({reason})." for reason, titles in missing(report)]
     return [*lines, "Pictures: " + _places(pictures)] if pictures else lines
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which could make a terminal do things."""
+    return "".join(
+        character for character in text if character.isprintable() or character in "\N{NO-BREAK SPACE}\u202f"
+    )
 
 
 def _wrapped(text: str) -> list[str]:
