@@ -200,8 +200,8 @@ FIGURES = (
         "map",
         "match",
         "The latent space",
-        "Held-out latents and the regions that hold 50, 90 and 99% of the prior; ellipses are posteriors of single data. "
-        "What is generated comes from everywhere inside; where no data lie, the decoder has never been tested.",
+        "Held-out latents and the regions that hold 50, 90 and 99% of the prior; ellipses are posteriors of single "
+        "data. What is generated comes from everywhere inside; where no data lie, the decoder has never been tested.",
         _map,
     ),
     Figure(
@@ -237,16 +237,16 @@ FIGURES = (
         "qq",
         "match",
         "The worst directions in full",
-        "Quantiles of latents against the prior’s. Dots on the line agree; a prior sample keeps all its dots inside the "
-        "band 95 times in 100, although the direction is the worst of many.",
+        "Quantiles of latents against the prior’s. Dots on the line agree; a prior sample keeps all its dots inside "
+        "the band 95 times in 100, although the direction is the worst of many.",
         _qq,
     ),
     Figure(
         "holes",
         "holes",
         "What holes decode to",
-        "Prior draws where training data are rarest, and draws from the middle. Where the first look no worse, holes do "
-        "little harm.",
+        "Prior draws where training data are rarest, and draws from the middle. Where the first look no worse, holes "
+        "do little harm.",
         _holes,
     ),
     Figure(

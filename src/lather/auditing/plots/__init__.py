@@ -1,7 +1,7 @@
 """Plots of a report, one to a file: the small arrays it is made from, and the figure drawn from them.
 
-Arrays go into ``report.npz`` and words (axis titles, names of classes) into ``report.json``; figures are drawn from those
-alone, as often as wanted, light or dark, and never through pyplot.
+Arrays go into ``report.npz`` and words (axis titles, names of classes) into ``report.json``; figures are drawn from
+those alone, as often as wanted, light or dark, and never through pyplot.
 """
 
 from __future__ import annotations
