@@ -90,7 +90,7 @@ def plain(report: Report, *, pictures: Sequence[Path] = ()) -> str:
 
 
 def _header(report: Report) -> list[str]:
-    sizes = [f"{value} {name}" for name, value in facts(report) if name == "training posteriors"]
+    sizes = [f"{value} {name}" for name, value in facts(report) if name.startswith("posteriors")]
     return [", ".join([extent(report), *sizes, f"seed {report.seed}"]), *(f"Note: {note}" for note in notes(report))]
 
 

@@ -75,8 +75,8 @@ def geometry_rows(
     n, d = z.shape
     draws = prior.sample(min(n, 20_000), generator=generator).detach().cpu().double()
     rank, values = effective_rank(z[:20_000])
-    expected, beside = effective_rank(draws)
-    shown = _thinned(min(len(values), len(beside)))
+    expected, reference = effective_rank(draws)
+    shown = _thinned(min(len(values), len(reference)))
     rows = [
         Row(
             "effective_rank",
@@ -85,7 +85,7 @@ def geometry_rows(
             null=expected,
             details={
                 "spectrum": values[shown].tolist(),
-                "spectrum_of_prior": beside[shown].tolist(),
+                "spectrum_of_prior": reference[shown].tolist(),
                 "spectrum_ranks": (shown + 1).tolist(),
                 "of_prior": expected,
             },

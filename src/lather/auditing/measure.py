@@ -156,7 +156,7 @@ def measure_latents(
         prior,
         {row.key: row for row in rows},
         side.scores,
-        tested=z if training is not None else z[n // 2 :],
+        tested=z if training is not None else z[len(z) // 2 :],
         means=sides[0],
         stds=sides[1],
         labels=None if labels is None else labels.cpu()[order],
@@ -229,7 +229,7 @@ def _decoded_rows(
     return [*rows, *gap_rows(gap, fitted=prior if fitted else None)]
 
 
-def _decoder(decode: Callable[[Tensor], Tensor], latents: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
+def _decoder(decode: Callable[[Tensor], Tensor], latents: Tensor, shape: torch.Size) -> Callable[[Tensor], Tensor]:
     """``decode`` for flat float64 latents: as it wants them, in the shape, dtype and place of ``latents``."""
     return lambda z: decoded(decode, z.to(latents).reshape(len(z), *latents.shape[1:]), shape)
 

@@ -1,4 +1,4 @@
-"""What stands above the numbers: what was measured, on how much, what was not and why, and the one result that tells most."""
+"""What stands above the numbers: what was measured, on how much, what was not and why, and what tells most."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("tests counted together", _count(len(_tests(report)))),
     ]
     for key, detail, name in (
-        ("rate", "n", "training posteriors"),
+        ("rate", "n", "posteriors in the rate budget"),
         ("three_way", "n", "latents scored, and prior draws"),
         ("gap", "n", "images in each half"),
         ("gap", "splits", "random halves"),

@@ -141,22 +141,18 @@ def _table(found: Any) -> TableView | None:
     """``{"columns": [...], "rows": [[...], ...]}`` as text; anything else is no table."""
     if not isinstance(found, Mapping):
         return None
-    columns, rows = found.get("columns"), found.get("rows")
-    if (
-        not _is_list(columns)
-        or not _is_list(rows)
-        or not all(_is_list(row) and len(row) == len(columns) for row in rows)
-    ):
-        return None
+    columns, rows = _list(found.get("columns")), _list(found.get("rows"))
     if not columns or len(columns) * len(rows) > _MOST_CELLS:
+        return None
+    if not all(len(_list(row)) == len(columns) for row in rows):
         return None
     numeric = tuple(any(_is_number(row[i]) for row in rows) for i in range(len(columns)))
     cells = tuple(tuple(_cell(value) for value in row) for row in rows)
     return TableView(tuple(map(str, columns)), cells, numeric)
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lather.auditing.inputs import affordable
 from lather.auditing.plots.arrays import PlotData
-from lather.auditing.theme import LIGHT, Theme, dress, legend
+from lather.auditing.theme import LIGHT, Theme, dress
 from lather.priors.base import Prior
 
 if TYPE_CHECKING:
