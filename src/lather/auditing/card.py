@@ -15,7 +15,7 @@ from lather.auditing.views import RowView, group_views
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["STYLES", "plain", "print_card"]
+__all__ = ["STYLES", "plain", "print_card", "printable"]
 
 #: what rich calls the colours of verdicts
 STYLES: dict[Verdict, str] = {"green": "green", "amber": "yellow", "red": "red", "grey": "dim"}
@@ -46,7 +46,7 @@ def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Consol
         console.file.write(plain(report, pictures=pictures) + "\n")
         return
     for line in _header(report):
-        console.print(Text(_printable(line), style="dim"))
+        console.print(Text(printable(line), style="dim"))
     console.print(Text(report.headline, style=f"bold {STYLES[colour_of(report)]}"))
     if telling := telling_words(report):
         console.print(Text(telling))
@@ -55,11 +55,11 @@ def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Consol
         console.print(Text.assemble((numbers, "" if verdict else "bold"), (verdict, style)), soft_wrap=True)
     console.print()
     for row, sentence in _sentences(report):
-        console.print(Text.assemble((f"{row.sign} ", STYLES[row.verdict]), _printable(sentence)))
+        console.print(Text.assemble((f"{row.sign} ", STYLES[row.verdict]), printable(sentence)))
     for remedy in _remedies(report):
         console.print(Text.assemble(("→ ", "bold"), remedy))
     for line in _footer(report, pictures):
-        console.print(Text(_printable(line), style="dim"))
+        console.print(Text(printable(line), style="dim"))
 
 
 def plain(report: Report, *, pictures: Sequence[Path] = ()) -> str:
@@ -86,7 +86,7 @@ def plain(report: Report, *, pictures: Sequence[Path] = ()) -> str:
         lines += _wrapped(f"-> {remedy}")
     for line in _footer(report, pictures):
         lines += _wrapped(line)
-    return "\n".join(map(_printable, lines))
+    return "\n".join(map(printable, lines))
 
 
 def _header(report: Report) -> list[str]:
@@ -148,7 +148,7 @@ def _footer(report: Report, pictures: Sequence[Path]) -> list[str]:
     return [*lines, "Pictures: " + _places(pictures)] if pictures else lines
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without control characters, which could make a terminal do things."""
     return "".join(
         character for character in text if character.isprintable() or character in "\N{NO-BREAK SPACE}\u202f"
