@@ -26,7 +26,8 @@ class ComparedRow:
         key, title: of the row.
         views: the row in each report; ``None`` where a report does not have it.
         best: which report is better beyond the noise, counted from 0; ``None`` where none is.
-        words: the same in words: a name, "no clear difference", or nothing where better has no meaning.
+        words: the same in words: a name, "no clear difference", or nothing where better has no meaning,
+            as for pictures of different data.
     """
 
     key: str
@@ -128,12 +129,17 @@ def check_names(reports: Sequence[Report], names: Sequence[str]) -> None:
 
 def _compared(key: str, title: str, reports: Sequence[Report], names: Sequence[str]) -> ComparedRow:
     rows = [report.rows.get(key) for report in reports]
-    best = better(rows)
-    known = [row for row in rows if row is not None and row.computed]
-    decidable = len(known) == len(rows) and all(_range(row) is not None for row in rows)
+    same = len({str(report.context.get("data")) for report in reports}) == 1
+    decidable = all(_range(row) is not None and (same or _of_latents(row)) for row in rows)
+    best = better(rows) if decidable else None
     words = names[best] if best is not None else ALIKE if decidable else ""
     views = tuple(None if row is None else row_view(row) for row in rows)
     return ComparedRow(key, sentence_case(title), views, best, words)
+
+
+def _of_latents(row: Row | None) -> bool:
+    """Whether a row compares latents with a prior, so that it means the same for whatever data."""
+    return row is not None and row.n_star is not None
 
 
 def _range(row: Row | None) -> tuple[float, float] | None:

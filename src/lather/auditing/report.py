@@ -129,11 +129,7 @@ class Report:
         folder = Path(folder)
         data = read_json(folder / "report.json")
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
-            found = data.get("schema") if isinstance(data, Mapping) else None
-            raise RunError(
-                f"{folder / 'report.json'} has format {found!r}, and this version of Lather reads format {SCHEMA}; "
-                "measure the run again"
-            )
+            raise RunError(f"{folder / 'report.json'} {_other_format(data)}")
         try:
             rows = [Row.from_dict(row) for row in data["rows"]]
             names = ("n", "d", "prior", "seed", "context", "plots")
@@ -147,6 +143,15 @@ class Report:
         from lather.auditing.card import plain
 
         return plain(self)
+
+
+def _other_format(data: Any) -> str:
+    """Why ``data`` is no report that this version reads, and what to do."""
+    found = data.get("schema") if isinstance(data, Mapping) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return f"is no report of Lather: it names no format (schema: {found!r}); audit the latents again"
+    todo = "audit the latents again" if found < SCHEMA else "upgrade Lather, which wrote it in a later version"
+    return f"has format {found}, and this version of Lather reads format {SCHEMA}; {todo}"
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -47,8 +47,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("tests counted together", _count(len(_tests(report)))),
     ]
     for key, detail, name in (
-        ("rate", "n", "posteriors in the rate budget"),
-        ("three_way", "n", "latents scored, and prior draws"),
+        ("rate", "n", "posteriors"),
+        ("three_way", "n", "latents scored"),
         ("gap", "n", "images in each half"),
         ("gap", "splits", "random halves"),
         ("gap", "features", "images compared by"),
