@@ -91,6 +91,7 @@ def better(rows: Sequence[Row | None]) -> int | None:
 
 def conclusion(reports: Sequence[Report], names: Sequence[str]) -> str:
     """Which report is nearest to its prior, by the test that tells most in each: one sentence."""
+    check_names(reports, names)
     sizes = [report.detection_size for report in reports]
     known = [(size.low, size.high) for size in sizes if size is not None]
     if len(known) < len(sizes):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lather.auditing.inputs import affordable
 from lather.auditing.plots.arrays import PlotData
-from lather.auditing.theme import CLASSES, LIGHT, Theme, blank, legend
+from lather.auditing.theme import CLASSES, LIGHT, Theme, blank, legend, literal
 from lather.priors.base import Prior
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _classes(
 ) -> None:
     present = [int(c) for c in np.unique(labels)]
     for i, c in enumerate(present):
-        name = "unknown" if c < 0 else names[c] if c < len(names) else str(c)
+        name = "unknown" if c < 0 else literal(names[c]) if c < len(names) else str(c)
         colour = theme.faint if c < 0 else CLASSES[c % len(CLASSES)]
         shown = name if i < 20 else ("…" if i == 20 else None)
         inside = points[labels == c]
