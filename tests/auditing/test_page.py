@@ -19,6 +19,7 @@ from lather.auditing.card import plain
 from lather.auditing.groups import GROUPS, grouped
 from lather.auditing.page import render
 from lather.auditing.scales import number
+from lather.auditing.views import row_view
 from lather.divergences.detection import DetectionSize
 from lather.priors import StandardNormal
 
@@ -55,6 +56,11 @@ def report() -> Report:
     )
 
 
+@pytest.fixture(scope="module")
+def page(report: Report) -> str:
+    return render(report)
+
+
 class Tags(HTMLParser):
     """Opening and closing tags in order, and all text."""
 
@@ -77,8 +83,7 @@ class Tags(HTMLParser):
         self.text.append(data)
 
 
-def test_the_order_is_that_of_the_questions(report: Report) -> None:
-    page = render(report)
+def test_the_order_is_that_of_the_questions(report: Report, page: str) -> None:
     tags = Tags(page)
     sections = [attributes["id"] for tag, attributes in tags.opened if tag == "section" and "id" in attributes]
     assert sections == [group.key for group in GROUPS] + ["more"]
@@ -91,8 +96,8 @@ def test_the_order_is_that_of_the_questions(report: Report) -> None:
     assert sorted(rows) == sorted(f"row-{key}" for key in report.rows)
 
 
-def test_every_row_says_its_number_its_verdict_and_what_to_do(report: Report) -> None:
-    page = " ".join("".join(Tags(render(report)).text).split())
+def test_every_row_says_its_number_its_verdict_and_what_to_do(report: Report, page: str) -> None:
+    page = " ".join("".join(Tags(page).text).split())
     for row in report.rows.values():
         if row.computed:
             assert " ".join(row.meaning.split()) in page
@@ -104,8 +109,7 @@ def test_every_row_says_its_number_its_verdict_and_what_to_do(report: Report) ->
     assert "The statistic that needs fewest" in page
 
 
-def test_nothing_breaks_out(report: Report) -> None:
-    page = render(report)
+def test_nothing_breaks_out(page: str) -> None:
     tags = Tags(page)
     assert not tags.unclosed
     assert not {"script", "iframe", "object", "link"} & {tag for tag, _ in tags.opened}
@@ -116,25 +120,22 @@ def test_nothing_breaks_out(report: Report) -> None:
     assert "default-src 'none'" in page
 
 
-def test_pictures_have_words_for_those_who_cannot_see_them(report: Report) -> None:
-    images = [attributes for tag, attributes in Tags(render(report)).opened if tag == "img"]
+def test_pictures_have_words_for_those_who_cannot_see_them(page: str) -> None:
+    images = [attributes for tag, attributes in Tags(page).opened if tag == "img"]
     assert len(images) == 11  # everything but the columns of data that are no images
     assert all(len(attributes["alt"]) > 20 for attributes in images)
 
 
 def test_a_page_from_disk_is_the_same_and_bytes_repeat(report: Report, tmp_path: Path) -> None:
     report.save(tmp_path / "a")
-    read = Report.load(tmp_path / "a")
-    assert (tmp_path / "a" / "report.html").read_text(encoding="utf-8") == render(read)
-    read.save(tmp_path / "b")
+    Report.load(tmp_path / "a").save(tmp_path / "b")
     for name in ("report.json", "report.npz", "report.html"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert (tmp_path / "a" / "report.html").stat().st_size < 3e6
     assert (tmp_path / "a" / "report.npz").stat().st_size < 1e6
 
 
-def test_tables_in_details_are_printed_if_they_are_tables(report: Report) -> None:
-    page = render(report)
+def test_tables_in_details_are_printed_if_they_are_tables(report: Report, page: str) -> None:
     assert '<table class="inner">' in page
     assert ">0.123<" in page
     for broken in (
@@ -143,9 +144,7 @@ def test_tables_in_details_are_printed_if_they_are_tables(report: Report) -> Non
         {"columns": ["a"], "rows": [[1, 2]]},
         {"columns": "ab", "rows": [["a", "b"]]},
     ):
-        row = replace(report.rows["fidelity_table"], details={"table": broken})
-        bare = Report(20, 1, "p", 0, {"fidelity_table": row})
-        assert '<table class="inner">' not in render(bare)
+        assert row_view(replace(report.rows["fidelity_table"], details={"table": broken})).table is None
 
 
 def test_a_report_of_nothing_has_a_page_and_a_card() -> None:
@@ -225,8 +224,8 @@ def _in_browser(page: str, width: int, folder: Path) -> tuple[int, int, list[str
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1200])
-def test_no_horizontal_scroll_in_a_browser(report: Report, tmp_path: Path, width: int) -> None:
-    scroll, inside, beyond = _in_browser(render(report), width, tmp_path)
+def test_no_horizontal_scroll_in_a_browser(page: str, tmp_path: Path, width: int) -> None:
+    scroll, inside, beyond = _in_browser(page, width, tmp_path)
     assert inside == width
     assert scroll <= inside
     assert beyond == []

@@ -142,7 +142,7 @@ def _table(found: Any) -> TableView | None:
     if not isinstance(found, Mapping):
         return None
     columns, rows = _list(found.get("columns")), _list(found.get("rows"))
-    if not columns or len(columns) * len(rows) > _MOST_CELLS:
+    if not columns or not rows or len(columns) * len(rows) > _MOST_CELLS:
         return None
     if not all(len(_list(row)) == len(columns) for row in rows):
         return None
