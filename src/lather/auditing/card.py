@@ -25,7 +25,15 @@ _LEGEND = (
     "p: all tests counted (Holm). n*: how many samples it takes to see the difference."
 )
 _WIDTH = 100
-_SAID = ("rate", "memorisation", "gap", "elbo")  # rows whose sentence is printed whatever their colour
+_SAID = (
+    "rate",
+    "memorisation",
+    "gap",
+    "blame",
+    "reconstruction_error",
+    "elbo",
+    "iwae",
+)  # rows whose sentence is printed whatever their colour
 
 
 def print_card(report: Report, *, pictures: Sequence[Path] = (), console: Console | None = None) -> None:
@@ -116,8 +124,9 @@ def _table(report: Report, width: int, *, signs: bool = False) -> list[tuple[str
 
 
 def _limit(row: RowView) -> str:
-    """What stands beside the effect, in short: ``≤ 0.56`` where it is what chance stays below."""
-    return f"≤ {row.null}" if row.beside.endswith("at most") else row.null
+    """What stands beside the effect, in short: ``≤ 0.56`` where it is what chance stays below, ``≥`` above."""
+    sign = "≤ " if row.beside.endswith("at most") else "≥ " if row.beside.endswith("at least") else ""
+    return f"{sign}{row.null}"
 
 
 def _aligned(title: str, title_width: int, cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -71,7 +71,7 @@ GROUPS = (
         "Reconstructions, decodes of held-out latents and decodes of prior draws are compared with real data. Each "
         "step adds one cause: the decoder, the noise of the latents, the mismatch with the prior.",
         (
-            *("gap", "fidelity_*", "kid_*", "precision*", "recall*", "density*", "coverage*"),
+            *("blame", "gap", "fidelity_*", "kid_*", "precision*", "recall*", "density*", "coverage*"),
             "reconstruction_error",
         ),
     ),
