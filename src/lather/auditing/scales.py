@@ -66,6 +66,7 @@ _SCALES: tuple[tuple[str, Scale], ...] = (
     ("strays", Scale("of latents", "by chance, at most", "share", "lower")),
     ("crowding", Scale("of latents", "by chance, at most", "share", "lower")),
     ("sbc*", Scale("largest gap", "if calibrated, at most", better="lower")),
+    ("blame", Scale("of the whole distance", style="share")),
     ("gap", Scale("Fréchet distance", "by chance, at most", better="lower")),
     ("fidelity_*", Scale("Fréchet distance", "real data, at most", better="lower")),
     ("kid_*", Scale("kernel distance", "real data, at most", better="lower")),
