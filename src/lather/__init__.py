@@ -133,10 +133,11 @@ if TYPE_CHECKING:
     )
     from lather.data import (
         Dataset,
+        Latents,
         load,
     )
-    from lather.pipeline import (
-        measure,
+    from lather.pipeline.audit import (
+        audit,
     )
     from lather.samplers import (
         SAMPLERS,
@@ -160,6 +161,7 @@ __version__ = "0.1.0"
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
     "Dataset": "lather.data",
+    "Latents": "lather.data",
     "Opponents": "lather.train",
     "Report": "lather.auditing",
     "Run": "lather.train",
@@ -167,11 +169,11 @@ _LATE = {
     "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
+    "audit": "lather.pipeline.audit",
     "fit": "lather.train",
     "fit_mixture": "lather.samplers",
     "fit_second_stage": "lather.samplers",
     "load": "lather.data",
-    "measure": "lather.pipeline",
     "open_run": "lather.train",
 }
 
@@ -227,6 +229,7 @@ __all__ = [
     "LaplacePrior",
     "LaplacianKernel",
     "LatentNorm",
+    "Latents",
     "LatherError",
     "Likelihood",
     "Log",
@@ -279,6 +282,7 @@ __all__ = [
     "Watson",
     "Weighted",
     "assemble",
+    "audit",
     "describe",
     "detection_size",
     "fit",
@@ -289,7 +293,6 @@ __all__ = [
     "make_divergence",
     "make_learned_prior",
     "make_prior",
-    "measure",
     "open_run",
     "rebuild",
 ]
