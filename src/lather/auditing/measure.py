@@ -20,7 +20,8 @@ from lather.auditing.inputs import FEWEST, check_latents, shuffled
 from lather.auditing.ladder import ladder_rows
 from lather.auditing.likelihood import bits_row, bounds_row, elbo_row
 from lather.auditing.pairs import mmd_small_row, pair_distance_row
-from lather.auditing.plotdata import map_data, picture_data, radius_data
+from lather.auditing.plotdata import plot_data
+from lather.auditing.plots.pictures import picture_data
 from lather.auditing.posterior_side import posterior_side
 from lather.auditing.radius import radius_row
 from lather.auditing.regions import strays_row
@@ -170,10 +171,22 @@ def measure_latents(
     ]
     rows += _decoded_rows(decode, shown, draws, codes, prior, sampler, evidence, features, generator)
 
-    plots, arrays = map_data(z, prior, None if labels is None else labels.cpu()[order], label_names, own)
-    for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, shown, codes, source, own)):
-        plots |= more_plots
-        arrays |= more_arrays
+    plots, arrays = plot_data(
+        z,
+        prior,
+        {row.key: row for row in rows},
+        side.scores,
+        tested=z if training is not None else z[len(z) // 2 :],
+        means=sides[0],
+        stds=sides[1],
+        labels=None if labels is None else labels.cpu()[order],
+        label_names=label_names,
+        decode=None if decode is None or shown is None else _decoder(decode, latents, shown.shape[1:]),
+        generator=own,
+    )
+    more_plots, more_arrays = _pictures(decode, shown, codes, source, own)
+    plots |= more_plots
+    arrays |= more_arrays
     if sampler is not None:
         plots["sampler"] = repr(sampler)
     about = side.get("rate", "overlap", "two_draw")  # they describe, and count as no test
@@ -246,6 +259,11 @@ def _decoded_rows(
         generator=generator,
     )
     return [*rows, *image_rows(gap, fitted=sampler, prior=unfitted)]
+
+
+def _decoder(decode: Callable[[Tensor], Tensor], latents: Tensor, shape: torch.Size) -> Callable[[Tensor], Tensor]:
+    """``decode`` for flat float64 latents: as it wants them, in the shape, dtype and place of ``latents``."""
+    return lambda z: decoded(decode, z.to(latents).reshape(len(z), *latents.shape[1:]), shape)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Plots of a report, as matplotlib figures; drawn from the arrays in ``report.npz``, never through pyplot."""
+"""Latents in a plane, with the prior's contours and the posteriors of a few data."""
 
 from __future__ import annotations
 
@@ -11,18 +11,90 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lather.auditing.plotdata import map_data, radius_data
-from lather.auditing.row import Row
-from lather.auditing.theme import CLASSES, LIGHT, Theme, blank, legend
+from lather.auditing.inputs import affordable
+from lather.auditing.plots.arrays import PlotData
+from lather.auditing.theme import CLASSES, LIGHT, Theme, blank, legend, literal
 from lather.priors.base import Prior
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["column_match", "draw_map", "draw_radius", "ladder_bars", "latent_map", "radius_histogram"]
+__all__ = ["draw_map", "latent_map", "map_data"]
 
+_POINTS = 4_000
+_BUBBLES = 24
 _QUANTILES = (0.5, 0.9, 0.99)
+
+
+def map_data(
+    z: Float[Tensor, "n d"],
+    prior: Prior,
+    labels: Tensor | None,
+    label_names: Sequence[str],
+    generator: torch.Generator | None,
+    means: Float[Tensor, "n d"] | None = None,
+    stds: Float[Tensor, "n d"] | None = None,
+) -> PlotData:
+    """Latents in a plane: as they are for d = 2, else projected on two orthonormal directions.
+
+    With labels these are the directions along which the classes differ most (leading eigenvectors of the
+    covariance of the class means), otherwise those of largest variance. Either way a projection of N(0, I) is
+    N(0, I₂). One dimension is drawn against the order of the samples, which means nothing.
+
+    Args:
+        z: latents in random order; the first 4000 are kept.
+        prior: its draws are projected alike, unless it is N(0, I).
+        labels: classes (n,) or ``None``; those below 0 are unknown.
+        label_names: names of the classes.
+        generator: source of prior draws.
+        means, stds: posteriors of the same data; the first 24 become bubbles, ellipses of one standard deviation of
+            the projected posterior, ``map_bubbles`` (24, 5): centre, and variances and covariance in the plane.
+    """
+    n, d = z.shape
+    known = labels is not None and bool((labels >= 0).any())
+    if d == 1:
+        basis, titles = torch.eye(1, dtype=z.dtype), ["z₁", "sample (order means nothing)"]
+    elif d == 2:
+        basis, titles = torch.eye(2, dtype=z.dtype), ["z₁", "z₂"]
+    else:
+        basis, titles = _plane(z, labels if known else None)
+    points = (z[:_POINTS] @ basis).float()
+    if d == 1:
+        points = torch.cat([points, torch.linspace(-1, 1, len(points))[:, None]], dim=1)
+    arrays: dict[str, NDArray[Any]] = {"map_points": points.numpy()}
+    words: dict[str, Any] = {"map_axes": titles, "map_circles": prior.standard and d > 1, "map_count": n}
+    if labels is not None and known:
+        arrays["map_labels"] = labels[:_POINTS].to(torch.int64).numpy()
+        words["map_classes"] = [str(name) for name in label_names]
+    if not prior.standard and d > 1:
+        draws = prior.sample(affordable(prior.d), generator=generator).detach().cpu().double()
+        arrays["map_prior"] = (draws @ basis).float().numpy()
+    if means is not None and stds is not None and d > 1:
+        variance, centre = stds[:_BUBBLES].square(), means[:_BUBBLES] @ basis
+        sides = (variance @ basis.square(), (variance @ basis.prod(1))[:, None])
+        arrays["map_bubbles"] = torch.cat([centre, *sides], dim=1).float().numpy()
+    return words, arrays
+
+
+def _plane(z: Tensor, labels: Tensor | None) -> tuple[Tensor, list[str]]:
+    centred = z - z.mean(0)
+    total = centred.square().sum()
+    if labels is not None and len(labels[labels >= 0].unique()) >= 3:
+        classes = labels[labels >= 0].unique()
+        means = torch.stack([z[labels == c].mean(0) for c in classes])
+        vectors = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[:2].T
+        what = "direction {} in which classes differ most ({:.0%} of all variance)"
+    elif len(z) < z.shape[1]:  # the smaller of the two Gram matrices
+        vectors = torch.nn.functional.normalize(
+            centred.T @ torch.linalg.eigh(centred @ centred.T).eigenvectors[:, [-1, -2]], dim=0
+        )
+        what = "direction {} of largest variance ({:.0%} of all variance)"
+    else:
+        vectors = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, [-1, -2]]
+        what = "direction {} of largest variance ({:.0%} of all variance)"
+    shares = ((centred @ vectors).square().sum(0) / total).tolist()
+    return vectors, [what.format(i + 1, share) for i, share in enumerate(shares)]
 
 
 def latent_map(
@@ -36,7 +108,7 @@ def latent_map(
 ) -> Figure:
     """Latents in two dimensions with the contours that hold 50, 90 and 99% of the prior.
 
-    For d > 2 a projection (see :func:`~lather.auditing.plotdata.map_data`). Where points crowd inside a contour or
+    For d > 2 a projection (see :func:`map_data`). Where points crowd inside a contour or
     leave parts of it empty, prior draws and data do not meet.
     """
     words, arrays = map_data(z.detach().cpu().double(), prior, labels, label_names, generator)
@@ -46,10 +118,10 @@ def latent_map(
 def draw_map(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], theme: Theme = LIGHT) -> Figure:
     """:func:`latent_map` from the data it is made of."""
     points = arrays["map_points"]
-    figure, axes = blank(theme, 6.4, 5.3)
+    figure, axes = blank(theme, 5.6, 4.5)
     # laid out by hand: constrained layout loses the labels of a square panel with a legend beside it
     figure.set_layout_engine("none")
-    axes.set_position((0.72 / 6.4, 0.62 / 5.3, 4.3 / 6.4, 4.3 / 5.3))
+    axes.set_position((0.64 / 5.6, 0.56 / 4.5, 3.6 / 5.6, 3.6 / 4.5))
     size = float(np.clip(4000 / len(points), 4, 22))
     labels = arrays.get("map_labels")
     if labels is None:
@@ -67,6 +139,8 @@ def draw_map(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], theme
         _circles(axes, reach, theme)
     elif "map_prior" in arrays:
         _contours(axes, arrays["map_prior"], theme)
+    if "map_bubbles" in arrays:
+        _bubbles(axes, arrays["map_bubbles"], theme)
     axes.set_aspect("equal")
     axes.set(xlabel=words["map_axes"][0], ylabel=words["map_axes"][1], title="Held-out latents and the prior")
     legend(axes, theme, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.4, markerscale=1.6)
@@ -78,7 +152,7 @@ def _classes(
 ) -> None:
     present = [int(c) for c in np.unique(labels)]
     for i, c in enumerate(present):
-        name = "unknown" if c < 0 else names[c] if c < len(names) else str(c)
+        name = "unknown" if c < 0 else literal(names[c]) if c < len(names) else str(c)
         colour = theme.faint if c < 0 else CLASSES[c % len(CLASSES)]
         shown = name if i < 20 else ("…" if i == 20 else None)
         inside = points[labels == c]
@@ -90,6 +164,18 @@ def _classes(
             "marker": "o" if c < 10 else "^",
         }
         axes.scatter(inside[:, 0], inside[:, 1], size, **look)
+
+
+def _bubbles(axes: Axes, bubbles: NDArray[Any], theme: Theme) -> None:
+    """One standard deviation around the mean of each posterior, as the plane shows it."""
+    from matplotlib.patches import Ellipse
+
+    for x, y, xx, yy, xy in bubbles.tolist():
+        values, vectors = np.linalg.eigh(np.array([[xx, xy], [xy, yy]]))
+        width, height = 2 * np.sqrt(np.clip(values, 0, None))
+        angle = float(np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0])))
+        axes.add_patch(Ellipse((x, y), width, height, angle=angle, fill=False, edgecolor=theme.ink, linewidth=0.9))
+    axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=theme.ink, label="posterior\n(±1 sd)")
 
 
 def _circles(axes: Axes, reach: float, theme: Theme) -> None:
@@ -126,88 +212,3 @@ def _contours(axes: Axes, draws: NDArray[Any], theme: Theme) -> None:
 def _tag(axes: Axes, x: float, y: float, q: float, theme: Theme) -> None:
     box = {"facecolor": theme.paper, "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
     axes.text(x, y, f"{q:.0%}", color=theme.prior, fontsize=8, ha="center", va="center", bbox=box)
-
-
-def radius_histogram(
-    z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Generator | None = None, theme: Theme = LIGHT
-) -> Figure:
-    """How far latents lie from the origin, against the law of that distance under the prior."""
-    return draw_radius(*radius_data(z.detach().cpu().double(), prior, generator), theme)
-
-
-def draw_radius(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], theme: Theme = LIGHT) -> Figure:
-    """:func:`radius_histogram` from the data it is made of."""
-    norms = arrays["radius"]
-    figure, axes = blank(theme)
-    low, high = np.quantile(norms, [0.001, 0.999])
-    if "radius_grid" in arrays:
-        grid = arrays["radius_grid"]
-        low, high = min(low, grid[0]), max(high, grid[-1])
-    count = int(np.clip(2 * len(norms) ** 0.4, 15, 60))
-    bins = np.linspace(low, high, count + 1).tolist() if high > low else 10
-    axes.hist(norms, bins=bins, density=True, color=theme.data, alpha=0.45, label="held-out latents")
-    if "radius_grid" in arrays:
-        axes.plot(arrays["radius_grid"], arrays["radius_density"], color=theme.prior, linewidth=2, label="prior")
-    else:
-        axes.axvline(words["radius_fixed"], color=theme.prior, linewidth=2, label="prior (all draws)")
-    axes.set(xlabel="distance from the origin ‖z‖", ylabel="density (per unit of ‖z‖)", title="Radius of the latents")
-    axes.grid(False, axis="x")
-    legend(axes, theme)
-    return figure
-
-
-def ladder_bars(rows: Sequence[Row], theme: Theme = LIGHT) -> Figure | None:
-    """How many null standard deviations each rung of the ladder lies above 0; ``None`` if none was computed.
-
-    The axis is linear up to the noise floor and logarithmic beyond.
-    """
-    rungs = [row for row in rows if row.key.startswith("ladder_") and row.computed]
-    if not rungs:
-        return None
-    from matplotlib.ticker import FuncFormatter
-
-    figure, axes = blank(theme, 6.0, 3.1)
-    z = [row.z or 0.0 for row in rungs]
-    places = np.arange(len(rungs))[::-1]
-    axes.barh(places, z, height=0.55, color=[theme.verdict(row.verdict) for row in rungs])
-    floor = [(row.null or 0.0) * (row.z / row.effect) if row.z and row.effect else 1.645 for row in rungs]
-    left = min(-3.0, min(z) * 1.2)
-    axes.axvspan(left, float(np.mean(floor)), color=theme.grid, zorder=0, label="noise of prior draws (95%)")
-    axes.axvline(float(np.mean(floor)), color=theme.faint, linewidth=1, linestyle="--")
-    axes.set_xscale("symlog", linthresh=3)
-    axes.set_xlim(left, max(15.0, max(z) * 4))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    for place, row in zip(places, rungs, strict=True):
-        side = max(row.z or 0.0, 0.0)
-        text = f" n* {row.n_star:short}" if row.n_star else ""
-        axes.text(
-            max(side * 1.06, float(np.mean(floor)) * 1.1), place, text, va="center", fontsize=8.5, color=theme.ink
-        )
-    axes.set_yticks(places, [f"{row.key[-1]}  {row.title}" for row in rungs], fontsize=9, color=theme.ink)
-    axes.set(xlabel="standard deviations of the noise (logarithmic beyond 3)", title="Difference from the prior")
-    axes.grid(False, axis="y")
-    legend(axes, theme, loc="upper center", bbox_to_anchor=(0.5, -0.22))
-    return figure
-
-
-def column_match(real: NDArray[Any], generated: NDArray[Any], theme: Theme = LIGHT) -> Figure:
-    """For data that are no images: mean and standard deviation of each column, generated against real.
-
-    Args:
-        real, generated: (n, f) and (m, f).
-    """
-    from matplotlib.figure import Figure
-
-    from lather.auditing.theme import dress
-
-    figure = Figure(figsize=(7.2, 3.8), dpi=150, facecolor=theme.paper, layout="constrained")
-    pairs = (("mean", real.mean(0), generated.mean(0)), ("standard deviation", real.std(0), generated.std(0)))
-    for axes, (name, x, y) in zip(figure.subplots(1, 2), pairs, strict=True):
-        dress(axes, theme)
-        ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
-        axes.plot(ends, ends, color=theme.prior, linewidth=1.2, label="equal")
-        axes.scatter(x, y, s=18, color=theme.data, alpha=0.7, linewidths=0, label="one column")
-        axes.set(xlabel=f"{name}, held-out data", ylabel=f"{name}, generated", title=name.capitalize())
-        axes.set_aspect("equal", adjustable="datalim")
-        legend(axes, theme)
-    return figure
