@@ -83,7 +83,7 @@ def test_exit_statuses_follow_the_spec(here: Path, capsys: pytest.CaptureFixture
         assert run("good.npy", "--spec", "10000", "--quiet", *more) == status
         out = capsys.readouterr().out
         assert out.startswith("Met as far as 200 latents can show")
-        assert "audit at least 10000 held-out latents" in out
+        assert "audit at least 10000 latents" in out
     assert run("good.npy", "--strict") == 1
     assert "--strict is about --spec" in capsys.readouterr().err
     assert run("good.npy", "--spec", "0", "--quiet") == 1

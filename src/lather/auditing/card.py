@@ -77,7 +77,7 @@ def plain(report: Report, *, pictures: Sequence[Path] = ()) -> str:
         >>> from lather.auditing.row import Row
         >>> report = Report(100, 2, "StandardNormal(2)", 0, {"radius": Row("radius", "distance", reason="too few")})
         >>> print(plain(report))
-        100 held-out latents in 2 dimensions against StandardNormal(2), seed 0
+        100 latents in 2 dimensions against StandardNormal(2), seed 0
         The latents were not compared with the prior.
         <BLANKLINE>
         Not measured: distance (too few).
@@ -153,7 +153,7 @@ def _remedies(report: Report) -> list[str]:
 
 def _footer(report: Report, pictures: Sequence[Path]) -> list[str]:
     lines = [_LEGEND] if any(row.computed for row in report.rows.values()) else []
-    lines += [f"Not measured: {titles} ({reason})." for reason, titles in missing(report)]
+    lines += [f"Not measured: {_few(titles)} ({reason})." for reason, titles in missing(report)]
     return [*lines, "Pictures: " + _places(pictures)] if pictures else lines
 
 
@@ -173,3 +173,11 @@ def _places(pictures: Sequence[Path]) -> str:
     if len(folders) == 1:
         return f"{folders.pop()}/ ({', '.join(path.name for path in pictures)})"
     return ", ".join(map(str, pictures))
+
+
+def _few(titles: str, most: int = 3) -> str:
+    """The first titles and how many more there are; the page has them all."""
+    listed = titles.split("; ")
+    if len(listed) <= most + 1:
+        return ", ".join(listed)
+    return f"{', '.join(listed[:most])} and {len(listed) - most} more"

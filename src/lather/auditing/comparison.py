@@ -109,7 +109,7 @@ def differences(reports: Sequence[Report], names: Sequence[str]) -> list[str]:
     for what, values in (
         ("prior", [report.prior for report in reports]),
         ("number of dimensions", [f"{report.d}" for report in reports]),
-        ("number of held-out latents", [f"{report.n}" for report in reports]),
+        ("number of latents", [f"{report.n}" for report in reports]),
         ("data", [str(report.context.get("data")) for report in reports]),
     ):
         if len(set(values)) > 1:

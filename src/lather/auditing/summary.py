@@ -22,7 +22,13 @@ def colour_of(report: Report) -> Verdict:
 
 def extent(report: Report) -> str:
     """How much was measured, on one line."""
-    return f"{_count(report.n)} held-out latents in {_count(report.d)} dimensions against {report.prior}"
+    return f"{_count(report.n)} {_kind(report)} in {_count(report.d)} dimensions against {report.prior}"
+
+
+def _kind(report: Report) -> str:
+    """What was measured: latents of held-out data where training data were told from them."""
+    row = report.rows.get("three_way")
+    return "held-out latents" if row is not None and row.details.get("split") is False else "latents"
 
 
 def telling_words(report: Report) -> str:
@@ -41,7 +47,7 @@ def telling_words(report: Report) -> str:
 def facts(report: Report) -> list[tuple[str, str]]:
     """Name and value of everything that says on what the numbers stand: sizes, splits, draws, seed, and the context."""
     out = [
-        ("held-out latents", _count(report.n)),
+        (_kind(report), _count(report.n)),
         ("dimensions", _count(report.d)),
         ("prior", report.prior),
         ("tests counted together", _count(len(_tests(report)))),

@@ -62,7 +62,7 @@ def draw_distances(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]],
     """Histogram of the distances between held-out latents and the prior's density."""
     figure, axes = blank(theme, 5.2, 3.6)
     edges, middles = arrays["distance_edges"], arrays["distance_edges"][:-1] + np.diff(arrays["distance_edges"]) / 2
-    name = f"pairs of {words['distance_latents']} held-out latents"
+    name = f"pairs of {words['distance_latents']} latents"
     axes.stairs(arrays["distance_density"], edges, fill=True, color=theme.data, alpha=0.45, label=name)
     axes.plot(middles, arrays["distance_law"], color=theme.prior, linewidth=2, label="pairs of prior draws")
     axes.set(

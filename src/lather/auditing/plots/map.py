@@ -125,7 +125,7 @@ def draw_map(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], theme
     size = float(np.clip(4000 / len(points), 4, 22))
     labels = arrays.get("map_labels")
     if labels is None:
-        look: dict[str, Any] = {"color": theme.data, "alpha": 0.5, "linewidths": 0, "label": "held-out latents"}
+        look: dict[str, Any] = {"color": theme.data, "alpha": 0.5, "linewidths": 0, "label": "latents"}
         axes.scatter(points[:, 0], points[:, 1], size, **look)
     else:
         _classes(axes, points, labels, words.get("map_classes", []), size, theme)

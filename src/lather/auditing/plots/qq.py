@@ -116,7 +116,7 @@ def draw_qq(curves: Sequence[tuple[str, NDArray[Any]]], theme: Theme = LIGHT) ->
         axes.fill_between(expected, low, high, color=theme.prior, alpha=0.22, linewidth=0, label="95% of prior samples")
         axes.plot(ends, ends, color=theme.prior, linewidth=1.2, label="equal")
         axes.title.set_fontsize(9.5)
-        axes.plot(expected, found, "o", color=theme.data, markersize=3, label="held-out latents")
+        axes.plot(expected, found, "o", color=theme.data, markersize=3, label="latents")
         axes.set(xlabel="quantile of the prior", ylabel="quantile of the latents", title=title)
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(

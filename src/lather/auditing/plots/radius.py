@@ -61,7 +61,7 @@ def draw_radius(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], th
         low, high = min(low, grid[0]), max(high, grid[-1])
     count = int(np.clip(2 * len(norms) ** 0.4, 15, 60))
     bins = np.linspace(low, high, count + 1).tolist() if high > low else 10
-    axes.hist(norms, bins=bins, density=True, color=theme.data, alpha=0.45, label="held-out latents")
+    axes.hist(norms, bins=bins, density=True, color=theme.data, alpha=0.45, label="latents")
     if "radius_grid" in arrays:
         axes.plot(arrays["radius_grid"], arrays["radius_density"], color=theme.prior, linewidth=2, label="prior")
     else:

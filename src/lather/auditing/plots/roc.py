@@ -65,7 +65,7 @@ def draw_roc(arrays: Mapping[str, NDArray[Any]], areas: Mapping[str, float], the
     figure, axes = blank(theme, 5.2, 4.7)
     axes.plot([0, 1], [0, 1], color=theme.faint, linewidth=1, linestyle="--", label="chance (AUC 0.500)")
     for key, name, colour, style in (
-        ("three_way", "first: held-out latents, second: prior draws", theme.data, "-"),
+        ("three_way", "first: latents, second: prior draws", theme.data, "-"),
         ("memorisation", "first: training data, second: held-out data", CLASSES[5], "-."),
     ):
         if f"roc_{key}" in arrays:

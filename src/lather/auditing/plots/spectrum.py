@@ -38,7 +38,7 @@ def draw_spectrum(
     marker = "o" if len(ranks) <= 64 else None
     for name, found, colour, style in (
         ("prior draws, as many", beside, theme.prior, "--"),
-        ("held-out latents", values, theme.data, "-"),
+        ("latents", values, theme.data, "-"),
     ):
         kept = [(k, v) for k, v in zip(ranks, found, strict=False) if v > floor]
         x, y = zip(*kept, strict=True)
