@@ -139,6 +139,12 @@ if TYPE_CHECKING:
     from lather.pipeline.audit import (
         audit,
     )
+    from lather.pipeline.callback import (
+        AuditEvery,
+    )
+    from lather.pipeline.metric import (
+        LatentAudit as LatentAudit,  # not in __all__: it needs an extra, and `from lather import *` does not
+    )
     from lather.samplers import (
         SAMPLERS,
         SecondStage,
@@ -160,7 +166,9 @@ __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
+    "AuditEvery": "lather.pipeline.callback",
     "Dataset": "lather.data",
+    "LatentAudit": "lather.pipeline.metric",
     "Latents": "lather.data",
     "Opponents": "lather.train",
     "Report": "lather.auditing",
@@ -187,6 +195,7 @@ __all__ = [
     "Adversarial",
     "AggregatePosterior",
     "AndersonDarling",
+    "AuditEvery",
     "Autoencoder",
     "BallRadius",
     "BallUniform",

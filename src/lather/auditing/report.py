@@ -56,7 +56,9 @@ class Report:
         rows = [row for row in self.rows.values() if row.headline]
         tests = [row for row in rows if row.n_star is not None and row.p_adjusted is not None]
         seen = [row for row in tests if (row.p_adjusted or 0) <= LEVEL]
-        return min(seen or tests, key=lambda row: row.n_star.n if row.n_star else 0, default=None)
+        if not seen:  # nothing found: the test that looked at most latents says how far that goes
+            return max(tests, key=lambda row: row.n_star.tested if row.n_star else 0, default=None)
+        return min(seen, key=lambda row: row.n_star.n if row.n_star else 0)
 
     @property
     def detection_size(self) -> DetectionSize | None:
