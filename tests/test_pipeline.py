@@ -32,7 +32,7 @@ def test_matched_latents_measure_better_than_unmatched_ones(tmp_path: Path) -> N
     reports = {}
     for recipe in ("ae", "cwae"):
         run = trained(recipe, data, tmp_path / recipe, epochs=50, batch_size=128)
-        reports[recipe] = lt.measure(run, data)
+        reports[recipe] = lt.audit(run, data=data)
     ae, cwae = reports["ae"], reports["cwae"]
     for k in (1, 2, 3, 4):
         assert ae.rows[f"ladder_{k}"].effect > 5 * abs(cwae.rows[f"ladder_{k}"].effect)
@@ -47,12 +47,12 @@ def test_measuring_is_reproducible_and_reads_the_data_again(tmp_path: Path) -> N
     notes = {"data": {"load": {"source": "digits", "seed": 0}}}
     data = lt.load("digits")
     lt.fit(assemble("vae", data, 3), data, out=tmp_path, epochs=2, progress=False, notes=notes)
-    first = lt.measure(tmp_path)
+    first = lt.audit(tmp_path)
     text = (tmp_path / "report.json").read_bytes()
-    again = lt.measure(tmp_path)
+    again = lt.audit(tmp_path)
     assert (tmp_path / "report.json").read_bytes() == text
     assert again.to_dict() == first.to_dict() == Report.load(tmp_path).to_dict()
-    other = lt.measure(tmp_path, seed=1)
+    other = lt.audit(tmp_path, seed=1)
     assert other.rows["ladder_2"].effect != first.rows["ladder_2"].effect  # other draws of the posterior
     latents = load_tensors(tmp_path / "latents.safetensors")
     assert latents["z"].shape == latents["mean"].shape == latents["std"].shape == (180, 3)
@@ -63,7 +63,7 @@ def test_measuring_is_reproducible_and_reads_the_data_again(tmp_path: Path) -> N
 def test_the_elbo_is_that_of_the_objective(tmp_path: Path) -> None:
     data = lt.load("digits")
     run = lt.fit(assemble("vae", data, 3), data, epochs=5, progress=False)
-    report = lt.measure(run, data)
+    report = lt.audit(run, data=data)
     x = data.test.batch(None)
     draws = torch.tensor([run.model(x, generator=torch.Generator().manual_seed(s))["loss"].item() for s in range(40)])
     assert report.rows["elbo"].effect == pytest.approx(-float(draws.mean()), abs=4 * float(draws.std()))
@@ -71,7 +71,7 @@ def test_the_elbo_is_that_of_the_objective(tmp_path: Path) -> None:
     gain = float(tighter) + float(draws.mean())
     assert report.rows["elbo"].details["tightened"] == pytest.approx(gain, abs=4 * float(draws.std()))
     assert report.rows["elbo"].details["tightened"] > 0
-    assert lt.measure(lt.fit(assemble("cwae", data, 3), data, epochs=1, progress=False), data).rows["elbo"].reason
+    assert lt.audit(lt.fit(assemble("cwae", data, 3), data, epochs=1, progress=False), data=data).rows["elbo"].reason
 
 
 def test_latents_keep_the_correlations_of_their_posteriors(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_latents_keep_the_correlations_of_their_posteriors(tmp_path: Path) -> No
     covariance = float(q.covariance_matrix[0, 0, 1])
     assert abs(covariance) > 0.5
     run = lt.fit(model, data, out=tmp_path, epochs=1, progress=False)
-    lt.measure(run, data)
+    lt.audit(run, data=data)
     z = load_tensors(tmp_path / "latents.safetensors")["z"]
     assert float(torch.cov(z.T)[0, 1]) == pytest.approx(covariance, rel=0.5)
 
@@ -103,7 +103,7 @@ def test_a_cross_entropy_of_grey_data_is_not_called_a_likelihood() -> None:
     for binarize in (False, True):
         data = lt.load("digits", binarize=binarize)
         run = lt.fit(assemble("vae", data, 3), data, epochs=1, progress=False)
-        row = lt.measure(run, data).rows["elbo"]
+        row = lt.audit(run, data=data).rows["elbo"]
         assert row.details["likelihood"] is binarize
         assert ("cross-entropy" in row.title) is not binarize
 
@@ -113,12 +113,12 @@ def test_data_that_changed_or_were_not_kept_are_noticed(tmp_path: Path) -> None:
     data = lt.load(x)
     trained("ae", data, tmp_path / "r", epochs=1)
     with pytest.raises(RunError, match="given as an array"):
-        lt.measure(tmp_path / "r")
+        lt.audit(tmp_path / "r")
     config = json.loads((tmp_path / "r" / "config.json").read_text())
     config["data"]["load"] = {"source": "digits"}
     (tmp_path / "r" / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match="fingerprint has changed"):
-        lt.measure(tmp_path / "r")
+        lt.audit(tmp_path / "r")
 
 
 def test_tensorboard_files_hold_the_losses(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_mnist_from_an_autoencoder_to_a_matched_one(
     reports = {}
     for recipe in ("ae", "wae-mmd", "vae"):
         run = trained(recipe, data, tmp_path / recipe, latent=8, epochs=5)
-        reports[recipe] = lt.measure(run, data)
+        reports[recipe] = lt.audit(run, data=data)
     assert reports["ae"].detection_size.n < 10 < 50 < reports["wae-mmd"].detection_size.n
     assert reports["ae"].detection_size.n < reports["vae"].detection_size.n
     assert reports["ae"].rows["gap"].effect > reports["wae-mmd"].rows["gap"].effect
@@ -182,7 +182,7 @@ def test_cifar_with_a_residual_net_and_a_spatial_latent(
     run = lt.fit(model, data, out=tmp_path, epochs=2, batch_size=64, progress=False)
     losses = [row["loss"] for row in run.metrics if row["split"] == "validation"]
     assert losses[1] < losses[0]
-    report = lt.measure(run, data)
+    report = lt.audit(run, data=data)
     assert report.d == 256
     assert run.model.generate(3).shape == (3, 3, 32, 32)
     assert (tmp_path / "samples.png").stat().st_size > 1000

@@ -135,10 +135,11 @@ if TYPE_CHECKING:
     )
     from lather.data import (
         Dataset,
+        Latents,
         load,
     )
     from lather.pipeline import (
-        measure,
+        audit,
     )
     from lather.samplers import (
         SAMPLERS,
@@ -168,7 +169,10 @@ __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
+    "Bandwidth": "lather.samplers",
     "Dataset": "lather.data",
+    "Latents": "lather.data",
+    "MixtureSize": "lather.samplers",
     "Opponents": "lather.train",
     "Report": "lather.auditing",
     "Run": "lather.train",
@@ -176,10 +180,9 @@ _LATE = {
     "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
-    "fit": "lather.train",
-    "Bandwidth": "lather.samplers",
-    "MixtureSize": "lather.samplers",
+    "audit": "lather.pipeline",
     "choose_mixture": "lather.samplers",
+    "fit": "lather.train",
     "fit_aggregate": "lather.samplers",
     "fit_flow": "lather.samplers",
     "fit_flow_matching": "lather.samplers",
@@ -187,7 +190,6 @@ _LATE = {
     "fit_mixture": "lather.samplers",
     "fit_second_stage": "lather.samplers",
     "load": "lather.data",
-    "measure": "lather.pipeline",
     "open_run": "lather.train",
 }
 
@@ -246,6 +248,7 @@ __all__ = [
     "LaplacePrior",
     "LaplacianKernel",
     "LatentNorm",
+    "Latents",
     "LatherError",
     "Likelihood",
     "Log",
@@ -299,6 +302,7 @@ __all__ = [
     "Watson",
     "Weighted",
     "assemble",
+    "audit",
     "choose_mixture",
     "describe",
     "detection_size",
@@ -314,7 +318,6 @@ __all__ = [
     "make_divergence",
     "make_learned_prior",
     "make_prior",
-    "measure",
     "open_run",
     "rebuild",
 ]

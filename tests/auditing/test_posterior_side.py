@@ -359,7 +359,7 @@ def test_a_vae_on_mnist_packs_and_a_loose_one_strays(data_root, monkeypatch: pyt
     reports = {}
     for beta in (1.0, 0.1):
         model = assemble("vae", data, 8, nets="mlp", options={"weight": beta})
-        reports[beta] = lt.measure(lt.fit(model, data, epochs=6, progress=False), data)
+        reports[beta] = lt.audit(lt.fit(model, data, epochs=6, progress=False), data=data)
     usual, loose = reports[1.0], reports[0.1]
     rate = usual.to_dict()["rate"]
     assert rate["R"] > rate["log_n"] > rate["mi"] > rate["log_n"] - 1

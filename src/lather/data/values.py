@@ -17,8 +17,14 @@ _SLACK = 1e-6  # how far outside [0, 1] a float image may lie through rounding
 _ROWS = 4096  # samples looked at together
 
 
-def check_finite(x: np.ndarray, origin: str, columns: Sequence[str] | None = None) -> None:
-    """Refuse NaN and infinities, and say how many there are and where the first one is."""
+def check_finite(
+    x: np.ndarray,
+    origin: str,
+    columns: Sequence[str] | None = None,
+    *,
+    remedy: str = "Remove these samples or fill in the values before training",
+) -> None:
+    """Refuse NaN and infinities, and say how many there are, where the first one is, and the ``remedy``."""
     if x.dtype.kind != "f":
         return
     count, samples, first = 0, 0, None
@@ -40,7 +46,7 @@ def check_finite(x: np.ndarray, origin: str, columns: Sequence[str] | None = Non
     name = f"column {columns[place[0]]!r}" if columns is not None and len(place) == 1 else f"position {place}"
     raise DataError(
         f"{origin}: {count} of {x.size} values are NaN or infinite, in {samples} of {len(x)} samples; the first is "
-        f"{value} in sample {row}, {name}. Remove these samples or fill in the values before training"
+        f"{value} in sample {row}, {name}. {remedy}"
     )
 
 
