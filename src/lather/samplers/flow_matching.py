@@ -30,7 +30,7 @@ def fit_flow_matching(
 
     It starts as the Gaussian of the same mean and covariance, exactly. Fitted by regression, without solving an
     equation or computing a density, which is why it is quick in many dimensions, too. The weights are averaged over
-    about 200 steps; of 24 such averages the one with the least loss on held-out latents (at fixed noise and times) is kept.
+    about 200 steps; of 24 such averages the one of least loss on held-out latents (noise and times fixed) is kept.
 
     References: see :class:`~lather.priors.FlowMatching`.
 

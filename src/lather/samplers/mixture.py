@@ -12,9 +12,9 @@ from lather.errors import ConfigError
 from lather.priors import GaussianMixture
 from lather.samplers.sample import Standardised, standardised
 
-__all__ = ["as_prior", "em", "fit_mixture"]
+__all__ = ["RIDGE", "em", "fit_mixture"]
 
-_RIDGE = 1e-5  # added to the variances of standardised latents, so that no component shrinks onto one of them
+RIDGE = 1e-5  # added to the variances of standardised latents, so that no component shrinks onto one of them
 _SIZES = (1, 2, 5, 10, 20, 50)  # that components=None chooses from
 
 
@@ -69,10 +69,10 @@ def fit_mixture(
         sizes = [k for k in _SIZES if each * k <= len(rest)]
         scores = {k: float(em(x[rest], k, covariance, seed, iterations).score(x[out])) for k in sizes}
         components = max(scores, key=lambda k: scores[k])
-    return as_prior(em(x, components, covariance, seed, iterations), data, z)
+    return _as_prior(em(x, components, covariance, seed, iterations), data, z)
 
 
-def as_prior(found: Any, data: Standardised, like: Tensor) -> GaussianMixture:
+def _as_prior(found: Any, data: Standardised, like: Tensor) -> GaussianMixture:
     """What EM found on standardised latents, on their own scale, in the dtype and on the device of ``like``."""
     means = (data.shift + data.scale * torch.from_numpy(found.means_)).to(like)
     spread, weights = torch.from_numpy(found.covariances_), torch.from_numpy(found.weights_).to(like)
@@ -87,7 +87,7 @@ def em(x: Any, k: int, covariance: str, seed: int, iterations: int) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture as Engine
 
-    engine = Engine(k, covariance_type=covariance, reg_covar=_RIDGE, max_iter=iterations, random_state=seed % 2**32)
+    engine = Engine(k, covariance_type=covariance, reg_covar=RIDGE, max_iter=iterations, random_state=seed % 2**32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return engine.fit(x)

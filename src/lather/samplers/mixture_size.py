@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from lather.errors import ConfigError
 from lather.priors import GaussianMixture
 from lather.samplers.descent import OnStep
-from lather.samplers.mixture import as_prior, em
+from lather.samplers.expectation import Products, expectation_maximisation
+from lather.samplers.mixture import RIDGE, em
 from lather.samplers.sample import parted, standardised
 
 __all__ = ["MixtureSize", "choose_mixture"]
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-_FULL_UP_TO = 256  # dimensions; beyond, k covariances of d² numbers are too many to learn and to keep
+_FULL_UP_TO = 128  # dimensions; beyond, k covariances of d² numbers are too many to learn and to keep
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,13 @@ def choose_mixture(
     *,
     sizes: Sequence[int] = SIZES,
     seed: int = 0,
-    iterations: int = 60,
+    iterations: int = 30,
     on_step: OnStep | None = None,
 ) -> tuple[GaussianMixture, list[MixtureSize]]:
     """:func:`~lather.samplers.fit_mixture` with k chosen by the log-likelihood of held-out latents.
 
     k is doubled until that falls, or latents become too few: a component with a full covariance takes 2 (d + 1).
-    Beyond 256 dimensions, or with fewer latents than that, covariances are diagonal.
+    Beyond 128 dimensions, or with fewer latents than that, covariances are diagonal.
 
     The held-out log-likelihood estimates what BIC approximates, and needs no assumption. BIC charges ½ log n nats for
     each of the d(d + 3)/2 parameters of a component, which in many dimensions is much too dear: it stops at a few
@@ -71,21 +74,50 @@ def choose_mixture(
     if not sizes or list(sizes) != sorted(set(sizes)) or sizes[0] < 1:
         raise ConfigError(f"sizes of mixtures must be ascending whole numbers from 1, got {tuple(sizes)}")
     data = standardised(z, least=4, who="a mixture")
-    x, out = data.values.numpy(), parted(data, held_out)[1].double().numpy()
-    n, d = x.shape
+    out = parted(data, held_out)[1].double()
+    n, d = data.values.shape
     full = d <= _FULL_UP_TO and n >= 2 * (d + 1)
     each = 2 * (d + 1) if full else 4
     usable = [k for k in sizes if k * each <= n] or [1]
     total = sum(usable)
+    shift = float(data.scale.log().sum())  # the density on the latents' own scale
+    products = Products(data.values.float())
     seen: list[MixtureSize] = []
-    best: Any = None
+    best: _Found | None = None
     for k in usable:
-        found = em(x, k, "full" if full else "diag", seed, iterations)
-        shift = float(data.scale.log().sum())  # the density on the latents' own scale
-        seen.append(MixtureSize(k, float(found.score(out)) - shift, float(found.bic(x)) / n + 2 * shift))
+        found = (
+            _full(data.values, out, k, iterations, seed) if full else _diagonal(data.values, out, k, iterations, seed)
+        )
+        free = k * (d * (d + 3) // 2 if full else 2 * d) + k - 1
+        bic = -2 * (found.own - shift) + free * math.log(n) / n
+        seen.append(MixtureSize(k, found.held_out - shift, bic))
         if on_step is not None:
             on_step(sum(trial.components for trial in seen) / total)
         if seen[-1].held_out < max(trial.held_out for trial in seen):
             break
         best = found
-    return as_prior(best, data, z), seen
+    assert best is not None
+    means = (data.shift + data.scale * best.means).to(z)
+    if not full:
+        return GaussianMixture(means, (best.spread.sqrt() * data.scale).to(z), weights=best.weights.to(z)), seen
+    covariances = best.spread * data.scale * data.scale.unsqueeze(-1)
+    return GaussianMixture(means, covariances=covariances.to(z), weights=best.weights.to(z)), seen
+
+
+class _Found(NamedTuple):
+    weights: Tensor
+    means: Tensor
+    spread: Tensor
+    own: float
+    held_out: float
+
+
+def _full(x: Products, out: Tensor, k: int, iterations: int, seed: int) -> _Found:
+    found = expectation_maximisation(x, k, ridge=RIDGE, iterations=iterations, seed=seed)
+    return _Found(found.weights, found.means, found.covariances, found.log_likelihood, found.score(out))
+
+
+def _diagonal(x: Tensor, out: Tensor, k: int, iterations: int, seed: int) -> _Found:
+    found = em(x.numpy(), k, "diag", seed, iterations)
+    tensors = (torch.from_numpy(values) for values in (found.weights_, found.means_, found.covariances_))
+    return _Found(*tensors, float(found.score(x.numpy())), float(found.score(out.numpy())))
