@@ -141,6 +141,10 @@ if TYPE_CHECKING:
     from lather.pipeline import (
         audit,
     )
+    from lather.repairing import (
+        Repair,
+        repair,
+    )
     from lather.samplers import (
         SAMPLERS,
         Bandwidth,
@@ -174,6 +178,7 @@ _LATE = {
     "Latents": "lather.data",
     "MixtureSize": "lather.samplers",
     "Opponents": "lather.train",
+    "Repair": "lather.repairing",
     "Report": "lather.auditing",
     "Run": "lather.train",
     "SAMPLERS": "lather.samplers",
@@ -191,6 +196,7 @@ _LATE = {
     "fit_second_stage": "lather.samplers",
     "load": "lather.data",
     "open_run": "lather.train",
+    "repair": "lather.repairing",
 }
 
 __all__ = [
@@ -274,6 +280,7 @@ __all__ = [
     "RadiusCDF",
     "RationalQuadraticKernel",
     "Reconstruction",
+    "Repair",
     "Report",
     "Run",
     "RunError",
@@ -320,6 +327,7 @@ __all__ = [
     "make_prior",
     "open_run",
     "rebuild",
+    "repair",
 ]
 
 

@@ -85,9 +85,7 @@ def choose_mixture(
     seen: list[MixtureSize] = []
     best: _Found | None = None
     for k in usable:
-        found = (
-            _full(data.values, out, k, iterations, seed) if full else _diagonal(data.values, out, k, iterations, seed)
-        )
+        found = _full(products, out, k, iterations, seed) if full else _diagonal(products.x, out, k, iterations, seed)
         free = k * (d * (d + 3) // 2 if full else 2 * d) + k - 1
         bic = -2 * (found.own - shift) + free * math.log(n) / n
         seen.append(MixtureSize(k, found.held_out - shift, bic))
