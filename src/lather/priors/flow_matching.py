@@ -48,7 +48,7 @@ class FlowMatching(Prior):
 
     summary: ClassVar[str] = "N(0, I) carried along a learned velocity field, fitted to latents"
 
-    def __init__(self, d: int, *, hidden: Sequence[int] = (128, 128, 128), steps: int = 12, seed: int = 0) -> None:
+    def __init__(self, d: int, *, hidden: Sequence[int] = (128, 128, 128), steps: int = 8, seed: int = 0) -> None:
         super().__init__()
         if d < 1 or steps < 1 or not hidden or min(hidden) < 1:
             raise ConfigError(

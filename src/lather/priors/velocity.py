@@ -13,6 +13,7 @@ from torch import Tensor, nn
 __all__ = ["Velocity"]
 
 _WAVES = 4
+_GAIN = 1.7
 
 
 class Velocity(nn.Module):
@@ -31,7 +32,7 @@ class Velocity(nn.Module):
         super().__init__()
         self.d = d
         widths = (d + 1 + 2 * _WAVES, *hidden)
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        self.layers = nn.ModuleList(_layer(before, after) for before, after in pairwise(widths))
         self.last = nn.Linear(widths[-1], d)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
@@ -51,6 +52,7 @@ class Velocity(nn.Module):
         """
         h, tangent = torch.cat([x, _seen(t)], 1), probes
         for i, layer in enumerate(self.layers):
+            assert isinstance(layer, nn.Linear)
             a = layer(h)  # (n, width)
             weight = layer.weight if i else layer.weight[:, : self.d]
             gate = a.sigmoid()
@@ -59,6 +61,14 @@ class Velocity(nn.Module):
         drift = _drift(t)
         own = (tangent * (probes @ self.last.weight)).sum((0, 2))
         return drift * x + self.last(h), own + drift[:, 0] * probes.square().sum((0, 2))
+
+
+def _layer(before: int, after: int) -> nn.Linear:
+    """Weights large enough for silu to bend: from torch's own start, the field of a ring never left 0."""
+    layer = nn.Linear(before, after)
+    nn.init.normal_(layer.weight, std=_GAIN / math.sqrt(before))
+    nn.init.normal_(layer.bias, std=0.5)
+    return layer
 
 
 def _drift(t: Tensor) -> Tensor:

@@ -49,8 +49,8 @@ def certainly_larger_gap(score: Score, other: Score) -> bool:
 
 
 def improves(winner: Score, before: Score) -> bool:
-    """Whether drawing from ``winner`` is certainly better than what was done before: a smaller gap, else more "
-    "likely."""
+    """Whether drawing from ``winner`` is certainly better than what was done before: a smaller gap, else more
+    likely."""
     if winner.splits is not None and before.splits is not None:
         return certainly_larger_gap(before, winner)
     if winner.each is None or before.each is None:

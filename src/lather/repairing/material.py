@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lather.auditing.inputs import FEWEST
-from lather.auditing.measure import MOST_IMAGES
 from lather.data import Dataset, Latents, Split
 from lather.errors import ConfigError, DataError, ShapeError
 from lather.models import Autoencoder
@@ -29,6 +28,7 @@ _STREAM = 9  # of random numbers; lower ones belong to training and measuring
 _SHARE = 0.3  # of bare latents that is held out
 _CHOOSING = 1 / 3  # of held-out latents that choose; the others score
 _MOST_CHOOSING = 3_000
+_MOST_SCORING = 2_000  # densities, decodes and distances of each candidate are taken at all of them
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def from_run(run: Run, data: Dataset | None, most: int, seed: int) -> Material:
     generator = reseed(torch.Generator(device=like.device), seed, _STREAM)
     z, mean, std, _ = _encoded(model, data.train, most, generator)
     choosing, *_ = _encoded(model, data.validation, _MOST_CHOOSING, generator)
-    scoring, centre, _, index = _encoded(model, data.test, MOST_IMAGES, generator)
+    scoring, centre, _, index = _encoded(model, data.test, _MOST_SCORING, generator)
     labels = data.test.labels
 
     def decode(latents: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ def from_latents(
     first = first.some(torch.randperm(len(first), generator=generator)[:most])
     some = min(max(round(_CHOOSING * len(other)), FEWEST), _MOST_CHOOSING)
     draws = other.draws(generator).float()
-    last = slice(some, some + MOST_IMAGES)
+    last = slice(some, some + _MOST_SCORING)
     return Material(
         first.draws(generator).float(),
         None if first.std is None or first.mean is None else first.mean.float(),

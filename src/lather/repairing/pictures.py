@@ -78,8 +78,8 @@ def _plane(z: Tensor) -> Tensor:
 def _map(axes: Axes, points: Tensor, draws: Tensor, title: str, theme: Theme) -> None:
     dress(axes, theme)
     look: dict[str, Any] = {"alpha": 0.55, "linewidths": 0}
-    axes.scatter(*draws.T.numpy(), 7, color=theme.prior, label="draws", **look)
-    axes.scatter(*points.T.numpy(), 7, color=theme.data, label="held-out latents", **look)
+    for z, colour, name in ((draws, theme.prior, "draws"), (points, theme.data, "held-out latents")):
+        axes.scatter(z[:, 0].numpy(), z[:, 1].numpy(), 7, color=colour, label=name, **look)
     axes.set_title(title, color=theme.ink, fontsize=11)
     axes.set(xlabel="first direction of the latents", ylabel="second direction")
     legend(axes, theme, loc="upper right", markerscale=2)

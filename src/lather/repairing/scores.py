@@ -24,7 +24,7 @@ from lather.repairing.pool import Pool
 
 __all__ = ["Score", "score_prior"]
 
-_TESTED = 2_000  # latents and draws that are compared
+_TESTED = 1_500  # latents and draws that are compared
 _BUBBLES = 5_000  # training posteriors that say how much at home a latent is
 
 
@@ -127,7 +127,7 @@ def score_prior(
     found: dict[str, Any] = {"prior": prior}
     if prior.density and prior.euclidean:
         each = prior.log_prob(material.scoring.to(prior.like)).double().cpu()
-        own = prior.log_prob(material.train[:1_000].to(prior.like)).double().cpu()
+        own = prior.log_prob(material.train[:500].to(prior.like)).double().cpu()
         found |= {
             "each": each,
             "log_likelihood": float(each.mean()),

@@ -14,6 +14,7 @@ from lather.samplers.sample import parted, whitened
 
 __all__ = ["fit_flow"]
 
+_JUDGES = 1_000  # held-out latents that choose when to stop
 _COUPLED_FROM = 65  # dimensions; drawing from an autoregressive flow takes a pass for each
 
 
@@ -24,7 +25,7 @@ def fit_flow(
     transforms: int = 3,
     hidden: Sequence[int] = (64, 64),
     steps: int | None = None,
-    batch: int = 512,
+    batch: int = 256,
     lr: float = 2e-3,
     seed: int = 0,
     held_out: Tensor | None = None,
@@ -43,7 +44,7 @@ def fit_flow(
         kind: ``"nsf"`` or ``"maf"``, see :class:`~lather.priors.FlowPrior`.
         transforms: how many in a row.
         hidden: widths of their networks.
-        steps: of training; ``None`` for 40 passes over the latents, but at least 300 and at most 1500.
+        steps: of training; ``None`` for 20 passes over the latents, but at least 400 and at most 1200.
         batch: latents a step.
         lr: peak learning rate.
         seed: of weights and batches.
@@ -60,10 +61,11 @@ def fit_flow(
     """
     if (steps is not None and steps < 1) or batch < 1 or not lr > 0:
         raise ConfigError(f"fitting a flow needs steps, batch ≥ 1 and lr > 0, got {steps}, {batch} and {lr}")
-    steps = min(max(40 * len(z) // batch, 300), 1500) if steps is None else steps
+    steps = min(max(20 * len(z) // batch, 400), 1200) if steps is None else steps
     data = whitened(z, least=20, who="a flow")
     generator = torch.Generator().manual_seed(seed)
     x, held = parted(data, held_out, generator)
+    held = held[:_JUDGES]
     d = z.shape[1]
     coupled = d >= _COUPLED_FROM
     flow = FlowPrior(

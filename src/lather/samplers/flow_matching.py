@@ -37,7 +37,7 @@ def fit_flow_matching(
     Args:
         z: latents of training data, (n, d), n ≥ 20.
         hidden: widths of the perceptron.
-        steps: of training; ``None`` for 150 passes over the latents, but at least 3000 and at most 6000.
+        steps: of training; ``None`` for 100 passes over the latents, but at least 3000 and at most 4000.
         batch: latents a step.
         lr: peak learning rate.
         seed: of weights, batches, noise and times.
@@ -53,11 +53,11 @@ def fit_flow_matching(
     """
     if (steps is not None and steps < 1) or batch < 1 or not lr > 0:
         raise ConfigError(f"flow matching needs steps, batch ≥ 1 and lr > 0, got {steps}, {batch} and {lr}")
-    steps = min(max(150 * len(z) // batch, 3000), 6000) if steps is None else steps
+    steps = min(max(100 * len(z) // batch, 3000), 4000) if steps is None else steps
     data = whitened(z, least=20, who="a flow-matching prior")
     generator = torch.Generator().manual_seed(seed)
     x, held = parted(data, held_out, generator)
-    judges = held.repeat(max(1, 4000 // len(held)), 1)[:4000]  # each at several times, for the loss scatters
+    judges = held.repeat(max(1, 2000 // len(held)), 1)[:2000]  # each at several times, for the loss scatters
 
     def score(field: FlowMatching) -> float:
         return float(field.loss(judges, torch.Generator().manual_seed(seed + 1)))

@@ -117,5 +117,5 @@ def _full(x: Products, out: Tensor, k: int, iterations: int, seed: int) -> _Foun
 
 def _diagonal(x: Tensor, out: Tensor, k: int, iterations: int, seed: int) -> _Found:
     found = em(x.numpy(), k, "diag", seed, iterations)
-    tensors = (torch.from_numpy(values) for values in (found.weights_, found.means_, found.covariances_))
-    return _Found(*tensors, float(found.score(x.numpy())), float(found.score(out.numpy())))
+    weights, means, spread = map(torch.from_numpy, (found.weights_, found.means_, found.covariances_))
+    return _Found(weights, means, spread, float(found.score(x.numpy())), float(found.score(out.numpy())))
