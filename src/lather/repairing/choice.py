@@ -11,10 +11,10 @@ from lather.repairing.scores import Score
 __all__ = ["RULE", "choose", "improves"]
 
 RULE = (
-    "Candidates whose draws lie nearer to the training latents than new latents do are left out, for they replay the "
-    "training data. Of the others the smallest sampling gap counts; candidates whose gap is not certainly larger "
-    "(two standard errors of the difference on the same re-splits) tie. Among ties, and without a decoder, the "
-    "greatest log-likelihood of held-out latents decides."
+    "Candidates whose draws lie nearer to the training data than new data do, before or after decoding, are left out, "
+    "for they replay the training data. Of the others the smallest sampling gap counts; candidates whose gap is not "
+    "certainly larger (two standard errors of the difference on the same re-splits) tie. Among ties, and without a "
+    "decoder, the greatest log-likelihood of held-out latents decides."
 )
 
 
@@ -31,7 +31,7 @@ def choose(scores: Sequence[Score]) -> Score:
     honest = [score for score in fitted if not score.memorises]
     if not honest:
         raise DataError(
-            f"every candidate ({', '.join(score.name for score in fitted)}) replays the training latents: its draws "
+            f"every candidate ({', '.join(score.name for score in fitted)}) replays the training data: its draws "
             "lie nearer to them than held-out latents do. Try others, encode more training data, or check that the "
             "held-out latents come from the same encoder"
         )

@@ -17,7 +17,7 @@ from lather.errors import ConfigError, LatherError
 from lather.priors import Prior, make_prior
 from lather.repairing.candidates import CANDIDATES, Fitted, find_candidates
 from lather.repairing.choice import choose, improves
-from lather.repairing.copies import nearest
+from lather.repairing.copies import CopyCheck
 from lather.repairing.gaps import GapBench
 from lather.repairing.material import Material, from_latents, from_run
 from lather.repairing.pool import Pool
@@ -121,17 +121,17 @@ def _repair(
     started = time.perf_counter()
     with Progress(show=progress) as shown:
         shown.begin("what was drawn from so far")
-        held = nearest(material.scoring, material.anchors)
+        check = CopyCheck(material, seed)
         bench = GapBench(material, features, seed) if material.decoded else None
         blank = Score("before", choice=type(material.prior).__name__)
-        before, old = score_prior(blank, material.prior, material, held, bench, seed)
+        before, old = score_prior(blank, material.prior, material, check, bench, seed)
         shown.end(_line(before))
         scores, pools = [before], {"before": old}
         for name in names:
             shown.begin(name)
             score = _fitted(name, material, seed, shown)
             if score.prior is not None:
-                score, pools[name] = score_prior(score, score.prior, material, held, bench, seed)
+                score, pools[name] = score_prior(score, score.prior, material, check, bench, seed)
             scores.append(score)
             shown.end(_line(score))
         winner = choose(scores[1:])

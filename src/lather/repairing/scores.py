@@ -17,7 +17,7 @@ from lather.auditing.three_way import scores as home_scores
 from lather.auditing.three_way import three_way_row
 from lather.divergences.detection import DetectionSize
 from lather.priors import Prior
-from lather.repairing.copies import Copies, copies
+from lather.repairing.copies import Copies, CopyCheck
 from lather.repairing.gaps import GapBench, interval
 from lather.repairing.material import Material
 from lather.repairing.pool import Pool
@@ -107,7 +107,7 @@ class Score:
 
 @torch.no_grad()
 def score_prior(
-    blank: Score, prior: Prior, material: Material, held: Float[Tensor, "k"], bench: GapBench | None, seed: int
+    blank: Score, prior: Prior, material: Material, check: CopyCheck, bench: GapBench | None, seed: int
 ) -> tuple[Score, Pool]:
     """Fill in ``blank`` for ``prior``, and the pool of draws that it was measured with.
 
@@ -115,7 +115,7 @@ def score_prior(
         blank: what is known from the fit.
         prior: the candidate.
         material: its held-out latents score.
-        held: distances of held-out latents to the nearest training latent.
+        check: whether its draws replay the training data.
         bench: for the sampling gap, if it can be measured.
         seed: of draws and permutations.
     """
@@ -141,7 +141,7 @@ def score_prior(
         home = home_scores(z[:_TESTED], bubbles, pool, generator=generator, prior_generator=_on(prior, seed + 4))
         rows.append(three_way_row(home))
     found["tests"] = {row.key: row for row in judge(rows)}
-    found["copies"] = copies(draws, held, material.anchors)
+    found["copies"] = check.of(draws)
     if bench is not None:
         splits = bench.of(draws)
         found |= {"splits": splits, "gap": interval(splits)}

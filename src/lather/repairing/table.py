@@ -26,6 +26,8 @@ def cells(score: Score, winner: Score) -> tuple[str, ...]:
         likelihood = f"{'≥ ' if score.bound else ''}{score.log_likelihood:.2f} ± {score.error:.2f}"
     gap = "" if score.gap is None else f"{score.gap.value:.3g} ± {score.gap.high - score.gap.value:.1g}"
     share = "" if score.copies is None else f"{score.copies.share:.0%}"
+    if score.copies is not None and score.copies.decoded is not None:
+        share += f" / {score.copies.decoded:.0%}"
     size = "" if score.n_star is None else f"{score.n_star:short}"
     auc = "" if score.auc is None else f"{score.auc:.2f}"
     mark = "chosen" if score is winner else "copies" if score.memorises and score.name != "before" else ""
@@ -35,13 +37,15 @@ def cells(score: Score, winner: Score) -> tuple[str, ...]:
 
 def legend(repair: Repair) -> list[str]:
     """What the columns say."""
+    decodes = repair.winner.copies is not None and repair.winner.copies.decoded is not None
     lines = [
         f"log-likelihood: nats for each of {len(repair.material.scoring)} held-out latents that nothing was fitted to "
         "or chosen by, ± standard error; higher is better.",
         "n*: how many held-out latents it takes to tell them from draws; more is better. AUC: how often a held-out "
         "latent lies deeper among the training latents than a draw; .50 is perfect.",
-        "copies: share of draws nearer to a training latent than half of the held-out latents are; 50% is usual, and "
-        "certainly more than 60% means that training data are replayed.",
+        "copies: share of draws nearer to a training latent than half of the held-out latents are; "
+        + ("behind the stroke the same of what is decoded from them; " if decodes else "")
+        + "50% is usual, and certainly more than 60% means that training data are replayed.",
     ]
     if repair.winner.gap is not None:
         lines.append(
