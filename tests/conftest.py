@@ -31,9 +31,11 @@ def data_root() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Simulated null distributions go to a folder of the session, not to the user's cache."""
+    """Simulated null distributions go to a folder that the session's workers share, not to the user's cache."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LATHER_CACHE", str(tmp_path_factory.mktemp("lather-cache")))
+        patch.setenv("LATHER_CACHE", str(root / "lather-cache"))
         yield
 
 

@@ -138,7 +138,7 @@ if TYPE_CHECKING:
         Latents,
         load,
     )
-    from lather.pipeline import (
+    from lather.pipeline.audit import (
         audit,
     )
     from lather.repairing import (
@@ -185,7 +185,7 @@ _LATE = {
     "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
-    "audit": "lather.pipeline",
+    "audit": "lather.pipeline.audit",
     "choose_mixture": "lather.samplers",
     "fit": "lather.train",
     "fit_aggregate": "lather.samplers",

@@ -36,7 +36,8 @@ def clusters(n: int, seed: int = 0) -> Tensor:
 
 
 def score(name: str, *, gap: float | None = None, likelihood: float = 0.0, share: float = 0.5) -> Score:
-    splits = None if gap is None else gap + torch.tensor([-0.1, 0.1, -0.05, 0.05], dtype=torch.float64)
+    scatter = 0.05 * torch.randn(20, generator=seeded(sum(map(ord, name))), dtype=torch.float64)
+    splits = None if gap is None else gap + scatter - scatter.mean()
     return Score(
         name,
         lt.StandardNormal(2),
@@ -56,7 +57,7 @@ def test_the_smallest_gap_wins_unless_it_replays_and_ties_go_to_the_likelihood()
     assert choose([better, tied]) is tied
     assert choose([score("a", likelihood=1.0), score("b", likelihood=2.0)]).name == "b"
     assert choose([Score("broken", reason="no"), good]) is good
-    with pytest.raises(DataError, match="no candidate could be fitted.*no"):
+    with pytest.raises(DataError, match="no candidate could be fitted"):
         choose([Score("broken", reason="no")])
     with pytest.raises(DataError, match="replays the training data"):
         choose([copy])

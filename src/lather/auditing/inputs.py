@@ -17,10 +17,11 @@ __all__ = [
 ]
 
 FEWEST = 20  #: samples; below, no test has power worth speaking of
+_BLOCK = 65_536  # rows looked at together
 
 
 def check_latents(z: Tensor, prior: Prior) -> Float[Tensor, "n d"]:
-    """``z`` as a detached (n, d) float64 tensor on the CPU, every value finite; (n, c, h, w) is flattened.
+    """``z`` as a detached (n, d) floating tensor on the CPU, every value finite; (n, c, h, w) is flattened.
 
     Raises:
         ShapeError: no sample axis, or a d that is not the prior's.
@@ -33,27 +34,39 @@ def check_latents(z: Tensor, prior: Prior) -> Float[Tensor, "n d"]:
     """
     if z.ndim < 2:
         raise ShapeError(f"latents must have shape (n, d), got {tuple(z.shape)}; for one dimension use z[:, None]")
-    z = z.detach().flatten(1).cpu().to(torch.float64)
+    z = z.detach().flatten(1).cpu()
+    z = z if z.is_floating_point() else z.to(torch.float64)
     n, d = z.shape
     if d != prior.d:
         swap = "; they look transposed, samples go in rows" if n == prior.d else ""
         raise ShapeError(f"latents have d={d} dimensions but {prior!r} has d={prior.d}{swap}")
     if n < FEWEST:
         raise DataError(f"an audit needs at least {FEWEST} latents, got {n}; encode more held-out data")
-    finite = torch.isfinite(z)
-    if not finite.all():
-        row, column = (~finite).nonzero()[0].tolist()
-        raise DataError(
-            f"latents hold {int((~finite).sum())} values that are NaN or infinite, the first at sample {row}, "
-            f"dimension {column}; the encoder has diverged (lower the learning rate, clip gradients) or its input "
-            "was not finite"
-        )
-    if (z == z[0]).all():
+    _check_finite(z)
+    if all(bool((block == z[0]).all()) for block in z.split(_BLOCK)):
         raise DataError(
             f"all {n} latents are identical: the encoder ignores its input; check the data and lower the weight of "
             "the matching term"
         )
     return z
+
+
+def _check_finite(z: Tensor) -> None:
+    """In blocks: a million latents are not to be copied for it."""
+    wrong, first = 0, None
+    for start, block in enumerate(z.split(_BLOCK)):
+        finite = torch.isfinite(block)
+        if bool(finite.all()):
+            continue
+        row, column = (~finite).nonzero()[0].tolist()
+        first = first or (start * _BLOCK + row, column)
+        wrong += int((~finite).sum())
+    if first is not None:
+        row, column = first
+        raise DataError(
+            f"latents hold {wrong} values that are NaN or infinite, the first at sample {row}, dimension {column}; the "
+            "encoder has diverged (lower the learning rate, clip gradients) or its input was not finite"
+        )
 
 
 def shuffled(n: int, generator: torch.Generator) -> Tensor:

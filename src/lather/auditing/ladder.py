@@ -10,7 +10,7 @@ from lather.divergences.hermite import ORDERS, HermiteSums, hermite_ladder
 from lather.divergences.hermite_null import detection_size, ladder_pvalue, ladder_quantile
 from lather.priors.base import Prior
 
-__all__ = ["ladder_rows"]
+__all__ = ["ladder_row", "ladder_rows"]
 
 _TITLES = {1: "mean", 2: "spread and correlation", 3: "lopsidedness", 4: "tails and clusters"}
 _GOOD = {
@@ -45,10 +45,11 @@ def ladder_rows(z: Float[Tensor, "n d"], prior: Prior) -> list[Row]:
         reason = f"the Hermite ladder is made for N(0, I), not for {prior!r}"
         return [Row(f"ladder_{k}", _TITLES[k], reason=reason) for k in ORDERS]
     sums = hermite_ladder(z[:_MOST])
-    return [_row(sums, k) for k in ORDERS]
+    return [ladder_row(sums, k) for k in ORDERS]
 
 
-def _row(sums: HermiteSums, k: int) -> Row:
+def ladder_row(sums: HermiteSums, k: int) -> Row:
+    """Row ``ladder_k`` from sums that were made already."""
     effect, error = sums.effects[k - 1], sums.errors[k - 1]
     p, bound = ladder_pvalue(sums, k)
     return Row(

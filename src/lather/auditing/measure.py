@@ -26,12 +26,14 @@ from lather.auditing.report import Report
 from lather.auditing.row import Row, judge
 from lather.auditing.sbc import sbc_rows, unmeasured_sbc
 from lather.auditing.slices import per_axis_row
+from lather.auditing.stream import whole_rows
 from lather.errors import DataError, ShapeError
 from lather.priors.base import Prior
 
 __all__ = ["measure_latents"]
 
 _STREAM = 0x5EED_0F_1A7E_2  # far from the seeds that people choose
+MOST_LATENTS = 20_000  #: latents that are held in memory together; of more, one pass says what it can
 MOST_IMAGES = 4_000  #: held-out data that are decoded; two halves of 2000 settle a Fréchet distance to a few per cent
 
 
@@ -66,7 +68,8 @@ def measure_latents(
     ``signal``, ``holes``, ``crowding``, ``strays``); ``memorisation``; ``sbc``, ``sbc_radius``;
     ``reconstruction_error``, ``elbo``, ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``,
     ``gap``; and the geometry (``effective_rank``, ``two_nn``, ``active_units``). Samples are shuffled first (test sets
-    come sorted by class); at most 10 000 latents enter the ladder and 4000 data are decoded.
+    come sorted by class). Of more than 20 000 latents, mean, covariance, radius, axes and strays are those of all of
+    them, taken in one pass; the other rows look at a random part (``details["n"]``), and at most 4000 data are decoded.
 
     Args:
         latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
@@ -115,11 +118,12 @@ def measure_latents(
     training = None if train_means is None else Bubbles(train_means, train_stds)
     if training is not None and training.d != prior.d:
         raise ShapeError(f"training posteriors have d={training.d} and the prior d={prior.d}; they must agree")
-    order = shuffled(n, generator)
-    z = z[order]
+    order = shuffled(n, generator)[:MOST_LATENTS]
+    every, z = z, z[order].double()
+    whole = whole_rows(every, z, prior) if n > len(z) else {}
     # a stream of its own: a user may have drawn the latents themselves from this very seed
     own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
-    sides = [None if x is None else x.detach().flatten(1).cpu().double()[order] for x in (means, stds)]
+    sides = [None if x is None else x.detach().flatten(1)[order.to(x.device)].cpu().double() for x in (means, stds)]
     drawn = torch.Generator().manual_seed((seed + 2 * _STREAM) % 2**63)
     side = posterior_side(z, prior, training, *sides, generator=drawn, prior_generator=own)
     tests = [
@@ -133,6 +137,7 @@ def measure_latents(
         *side.get("signal", "holes", "crowding"),
         strays_row(z, prior, generator=own),
     ]
+    tests = [whole.get(row.key, row) for row in tests]
     if sampler is not None:  # the latents need not follow the prior, so a remedy for that would mislead
         tests = [*(replace(row, remedy="") for row in tests), sampler_row(z, sampler, generator=own)]
     rows = [*tests, *side.get("memorisation"), *_calibration(encode, sample_x, prior, own)]

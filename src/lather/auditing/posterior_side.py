@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lather.auditing.bubbles import Bubbles
+from lather.auditing.inputs import FEWEST
 from lather.auditing.rate import overlap_row, rate_budget, rate_row
 from lather.auditing.regions import crowding_row, holes_row
 from lather.auditing.row import Row
@@ -28,7 +29,7 @@ _TITLES = {
     "crowding": "data where prior draws are rare",
     "memorisation": "training data against held-out data",
 }
-_UNTESTED = ("memorisation",)  # these say nothing about the prior
+_NO_POSTERIORS = "it needs posteriors: means and standard deviations, or those of training data"
 
 
 @dataclass(frozen=True)
@@ -58,34 +59,66 @@ def posterior_side(
     Args:
         z: held-out latents in random order, one for each datum.
         prior: what they are compared with.
-        training: posteriors of training data.
+        training: posteriors of training data; without them, posteriors of one half of the latents (or these themselves)
+            are what the other half is scored on, and the rate budget is that of all posteriors.
         means, stds: held-out posteriors, in the order of ``z``.
         generator: on the CPU.
         prior_generator: on the prior's device.
     """
     rows: dict[str, Row] = {}
     found: Scores | None = None
-    missing = _missing(training, prior)
-    if training is None or missing is not None:
-        rows = {key: Row(key, title, reason=missing, headline=key not in _UNTESTED) for key, title in _TITLES.items()}
+    missing = _missing(z, training, stds, prior)
+    if missing is None:
+        found = _scores(z, prior, training, means, stds, generator, prior_generator)
+        for row in (
+            three_way_row(found),
+            holes_row(found, generator=generator),
+            crowding_row(found, generator=generator),
+        ):
+            rows[row.key] = row
     else:
-        budget = rate_budget(training, prior, generator=generator)
-        found = scores(z, training, prior, generator=generator, prior_generator=prior_generator)
+        rows = {key: Row(key, _TITLES[key], reason=missing) for key in ("three_way", "holes", "crowding")}
+    every = Bubbles(means, stds) if training is None and means is not None and stds is not None else training
+    no_rate = missing or (_NO_POSTERIORS if every is None else None)
+    if every is not None and found is not None:
+        budget = rate_budget(every, prior, generator=generator)
         rows["rate"] = rate_row(budget)
         rows["overlap"] = overlap_row(budget, found.own, found.held_out, found.prior)
-        for row in (three_way_row(found), holes_row(found), crowding_row(found), memorisation_row(found)):
-            rows[row.key] = row
+    else:
+        rows |= {key: Row(key, _TITLES[key], reason=no_rate) for key in ("rate", "overlap")}
+    if training is None or found is None:
+        reason = missing or "no latents were told apart as those of training data and of held-out data"
+        rows["memorisation"] = Row("memorisation", _TITLES["memorisation"], reason=reason, headline=False)
+    else:
+        rows["memorisation"] = memorisation_row(found)
     rows["two_draw"] = _two_draws(z, means, stds, prior, generator)
     rows["signal"] = _signal(z, training, means, stds, prior, prior_generator)
     return PosteriorSide(rows, found)
 
 
-def _missing(training: Bubbles | None, prior: Prior) -> str | None:
-    if training is None:
-        return "no posteriors of training data were given"
+def _scores(
+    z: Tensor,
+    prior: Prior,
+    training: Bubbles | None,
+    means: Tensor | None,
+    stds: Tensor | None,
+    generator: torch.Generator,
+    prior_generator: torch.Generator,
+) -> Scores:
+    """Where nothing is told apart as training data, the first half is the landscape and the second is scored on it."""
+    if training is not None:
+        return scores(z, training, prior, generator=generator, prior_generator=prior_generator)
+    half = len(z) // 2
+    own = Bubbles(z[:half]) if means is None or stds is None else Bubbles(means[:half], stds[:half])
+    return scores(z[half:], own, prior, set_aside=False, generator=generator, prior_generator=prior_generator)
+
+
+def _missing(z: Tensor, training: Bubbles | None, stds: Tensor | None, prior: Prior) -> str | None:
+    if training is None and len(z) < 2 * FEWEST:
+        return f"{len(z)} latents are too few to score one half on the other; {2 * FEWEST} are needed"
     if not (prior.density and prior.euclidean):
         return f"{prior!r} has no density in the space of the latents"
-    if prior.bounded and training.std is not None:
+    if prior.bounded and (stds is not None or (training is not None and training.std is not None)):
         return f"Gaussian posteriors reach beyond {prior!r}, so that their rate against it is infinite"
     return None
 

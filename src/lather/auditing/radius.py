@@ -19,7 +19,7 @@ from lather.divergences.detection import DetectionSize
 from lather.divergences.hermite_null import P_FLOOR
 from lather.priors.base import Prior
 
-__all__ = ["radius_row"]
+__all__ = ["radius_row", "radius_row_from"]
 
 _TITLE = "distance from the origin"
 _CRITICAL = 1.358  # 95% quantile of Kolmogorov's distribution of √n·D
@@ -65,7 +65,31 @@ def radius_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
     else:
         test = stats.ks_2samp(squared.numpy(), reference.numpy())
     details["spread"] = float(squared.sqrt().std()) / typical[0]
-    gap, p = float(test.statistic), float(test.pvalue)
+    return _row(float(test.statistic), float(test.pvalue), n, details, typical[1] / typical[0])
+
+
+def radius_row_from(gap: float, n: int, mean_square: float, some: Float[Tensor, "m d"], prior: Prior) -> Row:
+    """The same row from a Kolmogorov–Smirnov distance that is known already.
+
+    Args:
+        gap: distance of the distribution functions of ‖z‖², of ``n`` latents.
+        n: how many.
+        mean_square: mean of their ‖z‖².
+        some: a random part of them, for the thickness of their shell.
+        prior: one whose law of ‖z‖² is known.
+    """
+    from scipy import stats
+
+    reference = prior.sample(affordable(prior.d), generator=torch.Generator(device=prior.like.device).manual_seed(0))
+    norms = reference.detach().cpu().double().norm(dim=1)
+    expected = float(prior.d) if prior.standard else float(norms.square().mean())
+    thickness = float(norms.std())
+    details = {"ratio": math.sqrt(mean_square / expected), "mean_square": mean_square, "prior_mean_square": expected}
+    details["spread"] = float(some.norm(dim=1).std()) / thickness
+    return _row(gap, float(stats.kstwo.sf(gap, n)), n, details, math.sqrt(expected) / thickness)
+
+
+def _row(gap: float, p: float, n: int, details: dict[str, float], thinness: float) -> Row:
     return Row(
         "radius",
         _TITLE,
@@ -77,8 +101,8 @@ def radius_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
         low=max(0.0, gap - 0.98 / math.sqrt(n)),
         high=min(1.0, gap + 0.98 / math.sqrt(n)),
         n_star=_detection(gap, p, n),
-        details=details,
-        meaning=_meaning(ratio, details["spread"], typical[1] / typical[0]),
+        details={**details, "n": n},
+        meaning=_meaning(details["ratio"], details["spread"], thinness),
         all_clear="The latents lie as far from the origin as prior draws do.",
         remedy="Raise the weight of the matching term, or add RadiusCDF(), which looks at nothing else.",
     )

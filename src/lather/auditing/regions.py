@@ -1,7 +1,9 @@
 """Where only one side goes: holes, which prior draws reach and data never do, and strays, the reverse.
 
 Each counts how many of one sample lie in a region that should hold 1%. A latent wider than the prior has no holes, few
-points of AUC, and is still wrong: so both directions are counted.
+points of AUC, and is still wrong: so both directions are counted. Counts are whole numbers, so their p-values are
+randomised within the step they fall on, P(X > count) + U·P(X = count): uniform under the null, where an unrandomised
+one would be too large on average.
 """
 
 from __future__ import annotations
@@ -19,14 +21,20 @@ from lather.divergences.detection import DetectionSize
 from lather.divergences.hermite_null import P_FLOOR
 from lather.priors.base import Prior
 
-__all__ = ["count_detection", "crowding_row", "exceedance", "holes_row", "strays_row"]
+__all__ = ["count_detection", "crowding_row", "exceedance", "holes_row", "strays_row", "strays_row_from"]
 
 SHARE = 0.01  #: what each region should hold
 _SHOWN = 16  # worst holes whose indices are kept
 _DRAWS = 20_000
+_STRAYS = "data where prior draws never fall"
+_STRAYS_WORDS = (
+    "{share} of held-out latents lie outside the region that holds 99% of the prior: such data are not generated.",
+    "Held-out latents stay where the prior is.",
+    "Raise the weight of the matching term (in a VAE: β), or sample from a mixture or flow fitted to the latents.",
+)
 
 
-def holes_row(found: Scores) -> Row:
+def holes_row(found: Scores, *, generator: torch.Generator | None = None) -> Row:
     """Row ``holes``: prior draws below the held-out 1% quantile of log q_train, against 1% expected.
 
     ``details["worst"]`` are the indices of the worst among ``Scores.draws``, worst first: decode those.
@@ -37,6 +45,7 @@ def holes_row(found: Scores) -> Row:
         "prior draws where no data lie",
         -found.prior,
         -found.held_out,
+        _uniform(generator),
         "{share} of prior draws fall where fewer than 1% of held-out latents lie: what is decoded there is a guess.",
         "Prior draws fall into regions without data no more often than held-out latents do.",
         "Sample from a mixture or flow fitted to the latents, which keeps out of there, or match more strongly.",
@@ -51,33 +60,36 @@ def strays_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
 
     For N(0, I) that is a ball, and the count is binomial; elsewhere its edge comes from 20 000 prior draws.
     """
-    title = "data where prior draws never fall"
     if not (prior.density and prior.euclidean):
-        return Row("strays", title, reason=f"{prior!r} has no region of highest density")
-    words = (
-        "{share} of held-out latents lie outside the region that holds 99% of the prior: such data are not generated.",
-        "Held-out latents stay where the prior is.",
-        "Raise the weight of the matching term (in a VAE: β), or sample from a mixture or flow fitted to the latents.",
-    )
+        return Row("strays", _STRAYS, reason=f"{prior!r} has no region of highest density")
     if not prior.standard:
         draws = prior.sample(_DRAWS, generator=generator)
         own, reference = (-prior.log_prob(x.to(prior.like)).double().cpu() for x in (z, draws))
-        return _row("strays", title, own, reference, *words)
+        return _row("strays", _STRAYS, own, reference, _uniform(generator), *_STRAYS_WORDS)
     from scipy import stats
 
     n, d = z.shape
     count = int((z.square().sum(1) > float(stats.chi2.isf(SHARE, d))).sum())
-    p = float(stats.binom.sf(count - 1, n, SHARE))
-    return _counted("strays", title, count, n, p, float(stats.binom.isf(0.05, n, SHARE)), SHARE, *words)
+    return strays_row_from(count, n, generator=generator)
 
 
-def crowding_row(found: Scores) -> Row:
+def strays_row_from(count: int, n: int, *, generator: torch.Generator | None = None) -> Row:
+    """Row ``strays`` from ``count`` of ``n`` latents outside the ball that holds 99% of N(0, I)."""
+    from scipy import stats
+
+    u = _uniform(generator)
+    p = float(stats.binom.sf(count, n, SHARE) + u * stats.binom.pmf(count, n, SHARE))
+    return _counted("strays", _STRAYS, count, n, p, float(stats.binom.isf(0.05, n, SHARE)), SHARE, *_STRAYS_WORDS)
+
+
+def crowding_row(found: Scores, *, generator: torch.Generator | None = None) -> Row:
     """Row ``crowding``: held-out latents whose score log q_train − log p is beyond the prior's own 99% quantile."""
     return _row(
         "crowding",
         "data where prior draws are rare",
         found.of_held_out,
         found.of_prior,
+        _uniform(generator),
         "{share} of held-out latents lie where training data crowd and fewer than 1% of prior draws fall: such data "
         "are generated too rarely.",
         "Held-out latents lie in crowded regions no more often than prior draws do.",
@@ -85,8 +97,8 @@ def crowding_row(found: Scores) -> Row:
     )
 
 
-def exceedance(count: int, m: int, k: int, n: int) -> float:
-    """P(X ≥ count) for the number X, of m draws, beyond the k-th largest of n others of the same law.
+def exceedance(count: int, m: int, k: int, n: int, u: float = 1.0) -> float:
+    """P(X > count) + u·P(X = count) for the number X, of m draws, beyond the k-th largest of n others of the same law.
 
     X is beta-binomial with parameters (m, k, n − k + 1), exactly, for any continuous law.
 
@@ -96,8 +108,8 @@ def exceedance(count: int, m: int, k: int, n: int) -> float:
     """
     from scipy import stats
 
-    x = np.arange(count, m + 1)
-    return min(1.0, float(np.exp(stats.betabinom.logpmf(x, m, k, n - k + 1)).sum()))
+    terms = np.exp(stats.betabinom.logpmf(np.arange(count, m + 1), m, k, n - k + 1))
+    return min(1.0, float(terms.sum() - (1 - u) * terms[0]))
 
 
 def count_detection(share: float, low: float, high: float, tested: int, expected: float = SHARE) -> DetectionSize:
@@ -124,13 +136,15 @@ def _needed(share: float, expected: float) -> float:
     return float(sizes[below[-1] + 1]) if below[-1] + 1 < len(sizes) else math.inf
 
 
-def _row(key: str, title: str, counted: Tensor, reference: Tensor, meaning: str, all_clear: str, remedy: str) -> Row:
+def _row(
+    key: str, title: str, counted: Tensor, reference: Tensor, u: float, meaning: str, all_clear: str, remedy: str
+) -> Row:
     """How many of ``counted`` lie beyond the k-th largest of ``reference``, k chosen so that 1% are expected."""
     m, n = len(counted), len(reference)
     k = max(1, round(SHARE * (n + 1)))
     edge = reference.topk(k).values[-1]
     count = int((counted > edge).sum())
-    p = exceedance(count, m, k, n)
+    p = exceedance(count, m, k, n, u)
     from scipy import stats
 
     critical = float(stats.betabinom.isf(0.05, m, k, n - k + 1))
@@ -173,3 +187,9 @@ def _counted(
         all_clear=all_clear,
         remedy=remedy,
     )
+
+
+def _uniform(generator: torch.Generator | None) -> float:
+    """U of a randomised p-value."""
+    device = "cpu" if generator is None else generator.device
+    return float(torch.rand((), generator=generator, device=device, dtype=torch.float64))

@@ -19,7 +19,7 @@ from lather.divergences.detection import DetectionSize
 from lather.divergences.hermite_null import P_FLOOR
 from lather.priors.base import Prior
 
-__all__ = ["Slices", "per_axis_row", "signal_directions", "signal_row", "slices"]
+__all__ = ["Slices", "axis_row_from", "per_axis_row", "signal_directions", "signal_row", "slices"]
 
 _MOST = 20_000  # latents that are sorted along each direction
 _LIFT = 0.35  # how far the median of √n·D_n lies above √n·D
@@ -41,6 +41,15 @@ class Slices:
     gaps: tuple[float, ...]
     p: float
     critical: float
+
+    @classmethod
+    def known(cls, n: int, gaps: Float[Tensor, "k"], *, independent: bool) -> Slices:
+        """From the gaps of n latents to laws that are known, along k directions."""
+        from scipy import stats
+
+        k = len(gaps)
+        p = _combined(float(stats.kstwo.sf(float(gaps.max()), n)), k, independent)
+        return cls(n, tuple(gaps.tolist()), p, float(stats.kstwo.isf(_level(k, independent), n)))
 
     @property
     def worst(self) -> int:
@@ -64,7 +73,7 @@ class Slices:
 @torch.no_grad()
 def slices(
     z: Float[Tensor, "n d"],
-    directions: Float[Tensor, "k d"],
+    directions: Float[Tensor, "k d"] | None,
     prior: Prior,
     *,
     independent: bool,
@@ -74,7 +83,7 @@ def slices(
 
     Args:
         z: latents in random order.
-        directions: unit vectors chosen without looking at ``z``.
+        directions: unit vectors chosen without looking at ``z``; ``None``: all axes.
         prior: its marginals are exact where it knows them, else those of 20 000 draws.
         independent: whether projections of the prior are independent; otherwise p is Bonferroni's, an upper bound.
         generator: source of prior draws.
@@ -82,12 +91,19 @@ def slices(
     from scipy import special, stats
 
     z = z[:_MOST]
-    n, k = len(z), len(directions)
-    projected = (z @ directions.T).T.sort(dim=1).values  # (k, n)
-    law = None if prior.standard else prior.along(directions.to(prior.like))
+    n, k = len(z), z.shape[1] if directions is None else len(directions)
+
+    def along(x: Tensor) -> Tensor:
+        return x if directions is None else x @ directions.T
+
+    projected = along(z).T.contiguous().sort(dim=1).values  # (k, n)
+    axes = torch.eye(z.shape[1], dtype=z.dtype) if directions is None and not prior.standard else directions
+    law = None if axes is None or prior.standard else prior.along(axes.to(prior.like))
     if not prior.standard and law is None:
-        draws = prior.sample(_MOST, generator=generator).detach().cpu().double() @ directions.T
-        tests = [stats.ks_2samp(a.numpy(), b.numpy(), method="asymp") for a, b in zip(projected, draws.T, strict=True)]
+        draws = prior.sample(_MOST, generator=generator).detach().cpu().double()
+        tests = [
+            stats.ks_2samp(a.numpy(), b.numpy(), method="asymp") for a, b in zip(projected, along(draws).T, strict=True)
+        ]
         gaps = [float(t.statistic) for t in tests]
         effective = n * _MOST / (n + _MOST)
         single = float(stats.kstwobign.isf(_level(k, independent)) / math.sqrt(effective))
@@ -97,24 +113,31 @@ def slices(
     else:
         u = law.cdf(projected.T.to(prior.like)).double().cpu().T
     step = torch.arange(n, dtype=torch.float64) / n
-    found = torch.maximum(step + 1 / n - u, u - step).amax(1)
-    p = _combined(float(stats.kstwo.sf(float(found.max()), n)), k, independent)
-    return Slices(n, tuple(found.tolist()), p, float(stats.kstwo.isf(_level(k, independent), n)))
+    return Slices.known(n, torch.maximum(step + 1 / n - u, u - step).amax(1), independent=independent)
 
 
 def per_axis_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Generator | None = None) -> Row:
     """Row ``per_axis``: the axis along which latents differ most from the prior."""
-    axes = torch.eye(z.shape[1], dtype=z.dtype)
-    found = slices(z, axes, prior, independent=prior.standard or prior.independent, generator=generator)
+    found = slices(z, None, prior, independent=prior.standard or prior.independent, generator=generator)
+    return axis_row_from(found, z.mean(0), z.std(0))
+
+
+def axis_row_from(found: Slices, mean: Float[Tensor, "d"], std: Float[Tensor, "d"]) -> Row:
+    """The same row from gaps that are known already.
+
+    Args:
+        found: along every axis.
+        mean, std: of the latents.
+    """
     worst = found.worst
-    off = z[:, worst]
+    at, width = float(mean[worst]), float(std[worst])
     return _row(
         "per_axis",
         "worst single axis",
         found,
-        {"axis": worst, "mean": float(off.mean()), "std": float(off.std())},
-        f"Along axis {worst + 1} of {len(axes)} the latents are spread differently from the prior (mean "
-        f"{off.mean():.2f}, standard deviation {off.std():.2f}).",
+        {"axis": worst, "mean": at, "std": width},
+        f"Along axis {worst + 1} of {len(mean)} the latents are spread differently from the prior (mean "
+        f"{at:.2f}, standard deviation {width:.2f}).",
         "Along every axis the latents are spread like the prior.",
         "Add Sliced(Wasserstein1d(), directions=torch.eye(d)) to the objective, which looks at every axis.",
     )
@@ -176,12 +199,15 @@ def signal_row(
 def _row(
     key: str, title: str, found: Slices, details: dict[str, object], meaning: str, all_clear: str, remedy: str
 ) -> Row:
+    from scipy import stats
+
     gap, root = found.gaps[found.worst], math.sqrt(found.n)
     return Row(
         key,
         title,
         effect=gap,
         null=found.critical,
+        z=float(stats.norm.isf(min(max(found.p, P_FLOOR), 1 - P_FLOOR))),
         p=max(found.p, P_FLOOR),
         p_is_bound=found.p < P_FLOOR,
         low=max(0.0, gap - 0.98 / root),

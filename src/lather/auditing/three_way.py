@@ -64,6 +64,7 @@ def scores(
     bubbles: Bubbles,
     prior: Prior,
     *,
+    set_aside: bool = True,
     generator: torch.Generator | None = None,
     prior_generator: torch.Generator | None = None,
 ) -> Scores:
@@ -77,12 +78,13 @@ def scores(
         z: one latent for each held-out datum, in random order.
         bubbles: training posteriors.
         prior: with a density.
+        set_aside: whether any are; where nothing is known of training data, there is no third sample.
         generator: source of choice and draws, on the CPU.
         prior_generator: source of prior draws, on the prior's device.
     """
     z = z[:_MOST]
     order = torch.randperm(len(bubbles), generator=generator)
-    few = min(len(bubbles) // 4, len(z))
+    few = min(len(bubbles) // 4, len(z)) if set_aside else 0
     aside, rest = bubbles.some(order[:few]) if few >= 20 else None, bubbles.some(order[few if few >= 20 else 0 :])
     draws = prior.sample(len(z), generator=prior_generator).detach().cpu().double()
     kinds = [z, draws, z[:0] if aside is None else aside.draw(generator), rest.draw(generator)[:_OWN]]

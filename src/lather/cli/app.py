@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from lather import __version__
+from lather.cli.audit import audit
 from lather.cli.doctor import doctor
 from lather.cli.repair import repair
 from lather.cli.sample import sample
@@ -20,10 +21,12 @@ app = App(
 
 `lather train digits` trains on data that come with the program, in under two minutes on two cores; `lather train
 mnist --recipe cwae --latent 8` on yours. Each training is a directory with the model, samples, plots and a report.
+`lather audit latents.npz` says how well latents of any model follow their prior.
 
 Every command takes `--debug` for a traceback. Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.""",
 )
 app.command(train)
+app.command(audit)
 app.command(sample)
 app.command(repair)
 app.command(recipes)

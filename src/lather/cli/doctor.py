@@ -19,6 +19,7 @@ _OPTIONAL = {
     "huggingface_hub": "hub",
     "tensorboard": "tensorboard",
     "zuko": "flows",
+    "onnxruntime": "onnx",
 }
 
 

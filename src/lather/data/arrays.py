@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
 from typing import cast
@@ -16,7 +18,7 @@ from lather.data.memory import check_room, human
 from lather.data.samples import Request, Samples
 from lather.errors import DataError
 
-__all__ = ["read_npy", "read_npz"]
+__all__ = ["map_npy", "npz_names", "read_npy", "read_npz", "read_npz_array"]
 
 _SPLITS = {"train": "train", "test": "test", "val": "validation", "valid": "validation", "validation": "validation"}
 _VALUES = ("x", "images", "image", "data", "features", "z", "latents", "arr")
@@ -37,8 +39,29 @@ def read_npy(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _read_array(file: BufferedIOBase, held: int, where: str) -> np.ndarray:
-    """Header first: dtype and declared size are checked before anything is allocated."""
+def map_npy(path: Path) -> np.ndarray:
+    """The array of a ``.npy`` file, left on disk: pages are read when they are looked at, and writing changes a copy.
+
+    Bytes of the other order are read and turned instead. A file that shrinks while it is mapped ends the process.
+
+    Raises:
+        DataError: as :func:`read_npy`.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            shape, fortran, dtype = _read_header(file, path.stat().st_size, str(path))
+            start = file.tell()
+        if not dtype.isnative:
+            return read_npy(path)
+        mapped = np.memmap(path, dtype=dtype, mode="c", offset=start, shape=shape, order="F" if fortran else "C")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    return np.asarray(mapped)
+
+
+def _read_header(file: BufferedIOBase, held: int, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and dtype, all checked; ``file`` is then at the first value."""
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -70,6 +93,13 @@ def _read_array(file: BufferedIOBase, held: int, where: str) -> np.ndarray:
         )
     if size == 0:
         raise DataError(f"{where} holds no values (shape {shape}); give a file with samples")
+    return shape, fortran, dtype
+
+
+def _read_array(file: BufferedIOBase, held: int, where: str) -> np.ndarray:
+    """Header first: dtype and declared size are checked before anything is allocated."""
+    shape, fortran, dtype = _read_header(file, held, where)
+    size = math.prod(shape) * dtype.itemsize
     check_room(size, where)
     try:
         data = file.read(size)
@@ -92,16 +122,35 @@ def read_npz(path: Path, request: Request) -> dict[str, Samples]:
         DataError: not a ``.npz`` file, damaged, too large, or with no array that stands out.
     """
     path = Path(path)
+    with _archive(path) as (archive, members):
+        sets = {}
+        for name, (x, y) in _choose(members, request.key, path).items():
+            values = _read_member(archive, members[x], path)
+            labels = None if y is None else _read_member(archive, members[y], path)
+            sets[name] = _subset(values, labels, f"{path}[{x}]", request)
+        return sets
+
+
+def npz_names(path: Path) -> list[str]:
+    """Names of the arrays in a ``.npz`` file; :class:`DataError` where it is none."""
+    with _archive(path) as (_, members):
+        return list(members)
+
+
+def read_npz_array(path: Path, name: str) -> np.ndarray:
+    """One array of a ``.npz`` file, of those that :func:`npz_names` lists; raises as :func:`read_npz`."""
+    with _archive(path) as (archive, members):
+        return _read_member(archive, members[name], path)
+
+
+@contextlib.contextmanager
+def _archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """A ``.npz`` file and its members by name; whatever fails in the block for the file's sake becomes a DataError."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = {i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")}
             check_room(sum(info.file_size for info in members.values()), path)
-            sets = {}
-            for name, (x, y) in _choose(members, request.key, path).items():
-                values = _read_member(archive, members[x], path)
-                labels = None if y is None else _read_member(archive, members[y], path)
-                sets[name] = _subset(values, labels, f"{path}[{x}]", request)
-            return sets
+            yield archive, members
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         if isinstance(error, DataError):
             raise

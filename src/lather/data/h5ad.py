@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from lather.data.memory import check_room
 from lather.data.samples import Request, Samples
 from lather.errors import DataError, MissingExtraError
 
-__all__ = ["read_h5ad"]
+__all__ = ["h5ad_names", "read_h5ad"]
 
 _ROWS = 4096  # rows read together
 
@@ -28,33 +30,46 @@ def read_h5ad(path: Path, request: Request) -> Samples:
         MissingExtraError: h5py is not installed.
         DataError: not HDF5, damaged, or without the matrix or column asked for.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise MissingExtraError("h5py", "h5ad", f"reading {Path(path).name}") from None
     path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            place, node = _find_matrix(file, request.key, path)
-            shape = _shape(node)
-            if len(shape) != 2 or 0 in shape:
-                raise DataError(f"{path}[{place}] has shape {shape}; a matrix of samples and features is needed")
-            rows = request.rows(shape[0])
-            names = _gene_names(file, place, shape[1])
-            keep = _selected(names, request.columns, f"{path}[{place}]")
-            check_room((shape[0] if rows is None else len(rows)) * shape[1] * 8, path)
-            x = _dense(node, shape, rows) if isinstance(node, h5py.Dataset) else _sparse(node, shape, rows)
-            labels = _labels(file, request.label, path)
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, DataError):
-            raise
-        reason = str(error).partition("\n")[0][:160]
-        raise DataError(f"{path} is not an .h5ad file that can be read ({reason}); fetch or write it again") from None
+    with _opened(path) as file:
+        place, node = _find_matrix(file, request.key, path)
+        shape = _shape(node)
+        if len(shape) != 2 or 0 in shape:
+            raise DataError(f"{path}[{place}] has shape {shape}; a matrix of samples and features is needed")
+        rows = request.rows(shape[0])
+        names = _gene_names(file, place, shape[1])
+        keep = _selected(names, request.columns, f"{path}[{place}]")
+        check_room((shape[0] if rows is None else len(rows)) * shape[1] * 8, path)
+        x = _dense(node, shape, rows) if hasattr(node, "shape") else _sparse(node, shape, rows)
+        labels = _labels(file, request.label, path)
     if labels is not None and rows is not None and len(labels) == shape[0]:
         labels = labels[rows]
     if keep is not None and names is not None:
         x, names = x[:, keep], tuple(names[i] for i in keep)
     return Samples(x, f"{path}[{place}]", labels, columns=names)
+
+
+def h5ad_names(path: Path) -> list[str]:
+    """Places of the matrices in a file: ``X``, ``obsm/X_pca``, …; raises as :func:`read_h5ad`."""
+    with _opened(Path(path)) as file:
+        return _places(file)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file; whatever fails in the block for the file's sake becomes a DataError."""
+    try:
+        import h5py
+    except ImportError:
+        raise MissingExtraError("h5py", "h5ad", f"reading {path.name}") from None
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = str(error).partition("\n")[0][:160]
+        raise DataError(f"{path} is not an .h5ad file that can be read ({reason}); fetch or write it again") from None
 
 
 def _get(file: Any, place: str) -> Any:
@@ -74,11 +89,13 @@ def _find_matrix(file: Any, key: str | None, path: Path) -> tuple[str, Any]:
         node = _get(file, place)
         if node is not None and _shape(node):
             return place, node
+    have = ", ".join(_places(file)) or "none"
+    raise DataError(f"{path} has no matrix {key or 'X'!r}; it has {have}: name one, key=... (--key)")
+
+
+def _places(file: Any) -> list[str]:
     have = [k for k in ("X",) if _get(file, k) is not None]
-    have += [f"{group}/{k}" for group in ("obsm", "layers") for k in (_get(file, group) or ())]
-    raise DataError(
-        f"{path} has no matrix {key or 'X'!r}; it has {', '.join(have) or 'none'}: name one, key=... (--key)"
-    )
+    return have + [f"{group}/{k}" for group in ("obsm", "layers") for k in (_get(file, group) or ())]
 
 
 def _shape(node: Any) -> tuple[int, ...]:

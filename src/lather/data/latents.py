@@ -32,7 +32,8 @@ class Latents:
         z: latents, one row a datum: (n, d) or (n, ...); the codes of a deterministic encoder, or one draw of each
             posterior. May be left out where ``mean`` is given.
         mean: means of the posteriors, of the same shape.
-        std: their standard deviations, all positive, of the same shape; coordinates are independent.
+        std: their standard deviations, all positive, of the same shape; coordinates are independent. All zero means an
+            encoder without noise.
         logvar: instead of ``std``, log σ² (what most VAEs return); σ = exp(½ log σ²).
         labels: class of each datum, (n,) whole numbers or text; −1 or the empty text where unknown.
         classes: names of the classes 0, 1, …, where labels are numbers.
@@ -96,10 +97,19 @@ class Latents:
                     "they go together, value by value"
                 )
         flat = {name: tensor.flatten(1) for name, tensor in found.items()}
+        if "std" in flat and not bool(flat["std"].any()):  # an encoder without noise, as runs of Lather store it
+            del flat["std"]
+            if "z" in flat:
+                flat.pop("mean")
         for name, tensor in flat.items():
             check_finite(tensor.numpy(), f"{origin}, {name}", remedy=_REMEDY)
         if "logvar" in flat:
             flat["std"] = _deviations(flat.pop("logvar"), origin)
+        if "z" in flat and "std" in flat and torch.equal(flat["z"], flat["mean"]):
+            raise ConfigError(
+                f"{origin}: z equals mean, although std says that the posteriors have a width; z is one draw of each, "
+                "which is made for you if you leave z out"
+            )
         if "std" in flat:
             _check_positive(flat["std"], f"{origin}, std")
         numbers, names = _labels(labels, classes, len(reference), origin)
@@ -128,7 +138,22 @@ class Latents:
         labels: str | Path | None = None,
         columns: tuple[str, ...] | None = None,
     ) -> Latents:
-        """Latents of a file; see :func:`lather.data.latent_files.read_latents`."""
+        """Latents of a file, known by the names of its arrays or named here.
+
+        Reads ``.npy`` (left on disk), ``.npz``, ``.safetensors``, ``.parquet``, ``.csv``, ``.tsv`` and ``.h5ad``, and
+        the directory of a measured run. Arrays are known as ``z``, ``mean`` or ``mu``, ``std`` or ``sigma``,
+        ``logvar`` or ``log_var``, ``labels`` or ``y``; :func:`lather.data.latent_files.read_latents` has the rules.
+
+        Args:
+            path: the file.
+            key: the array that is z: ``"emb"``, ``"obsm/X_pca"``.
+            mean, std, logvar, labels: array of this file, or path of another one.
+            columns: of a table, the columns that are z.
+
+        Raises:
+            DataError: a file that cannot be read, or names that do not tell what is z.
+            MissingExtraError: a format that needs a package that is not installed.
+        """
         from lather.data.latent_files import read_latents
 
         return read_latents(Path(path), key=key, mean=mean, std=std, logvar=logvar, labels=labels, columns=columns)
@@ -140,6 +165,11 @@ class Latents:
     def d(self) -> int:
         """Latent dimensions."""
         return self._any.shape[1]
+
+    @property
+    def centres(self) -> Tensor:
+        """Means of the posteriors, or the latents themselves where there are none, (n, d)."""
+        return self._any if self.mean is None else self.mean
 
     @property
     def _any(self) -> Tensor:
@@ -156,6 +186,10 @@ class Latents:
             return self.mean
         noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
         return noise.mul_(self.std).add_(self.mean)
+
+    def shaped(self, x: Tensor) -> Tensor:
+        """Latents ``x`` (n, d) in the shape that they were given in, (n, c, h, w) say."""
+        return x.reshape(len(x), *self.shape)
 
     def some(self, index: Tensor) -> Latents:
         """Those of the data at ``index``, whole numbers or a mask."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from lather.data.memory import check_room
 from lather.data.samples import Request, Samples
 from lather.errors import DataError, MissingExtraError
 
-__all__ = ["read_parquet"]
+__all__ = ["parquet_names", "read_parquet"]
 
 _PREFERRED = ("image", "img")  # among several picture columns
 
@@ -30,33 +32,46 @@ def read_parquet(path: Path, request: Request) -> Samples:
         MissingExtraError: pyarrow is not installed.
         DataError: not Parquet, damaged, empty, or without columns that can be used.
     """
+    path = Path(path)
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        if file.metadata.num_rows == 0:
+            raise DataError(f"{path} has no rows; give a file with samples")
+        picture = _picture_column(schema, request.columns, path)
+        if picture is None:
+            usable = {field.name for field in schema if _is_numeric(field.type) or _is_vector(field.type)}
+            columns, label = choose_columns(
+                schema.names, usable, str(path), columns=request.columns, label=request.label
+            )
+        else:
+            columns, label = [picture], find_label(schema.names, (picture,), str(path), label=request.label)
+        table = _rows(file, [*columns, *([label] if label else [])], request, path)
+        labels = None if label is None else _labels(table[label])
+        classes = None if label is None else _class_names(schema, label)
+        if picture is not None:
+            pictures = _pictures(table[picture], picture, path)
+            return Samples(decode(pictures, request), str(path), labels, classes, decoded=True)
+        x, names = _features(table, columns, path)
+        return Samples(x, str(path), labels, classes, columns=tuple(names))
+
+
+def parquet_names(path: Path) -> list[str]:
+    """Names of the columns of a Parquet file; raises as :func:`read_parquet`."""
+    with _opened(Path(path)) as file:
+        return list(file.schema_arrow.names)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file; whatever fails in the block for the file's sake becomes a DataError."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise MissingExtraError("pyarrow", "parquet", f"reading {Path(path).name}") from None
-    path = Path(path)
+        raise MissingExtraError("pyarrow", "parquet", f"reading {path.name}") from None
     try:
         with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            if file.metadata.num_rows == 0:
-                raise DataError(f"{path} has no rows; give a file with samples")
-            picture = _picture_column(schema, request.columns, path)
-            if picture is None:
-                usable = {field.name for field in schema if _is_numeric(field.type) or _is_vector(field.type)}
-                columns, label = choose_columns(
-                    schema.names, usable, str(path), columns=request.columns, label=request.label
-                )
-            else:
-                columns, label = [picture], find_label(schema.names, (picture,), str(path), label=request.label)
-            table = _rows(file, [*columns, *([label] if label else [])], request, path)
-            labels = None if label is None else _labels(table[label])
-            classes = None if label is None else _class_names(schema, label)
-            if picture is not None:
-                pictures = _pictures(table[picture], picture, path)
-                return Samples(decode(pictures, request), str(path), labels, classes, decoded=True)
-            x, names = _features(table, columns, path)
-            return Samples(x, str(path), labels, classes, columns=tuple(names))
+            yield file
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0][:200]
         raise DataError(f"{path} is not a Parquet file that can be read ({reason}); fetch or write it again") from None

@@ -27,15 +27,15 @@ def remarks(z: Tensor) -> tuple[str, ...]:
         many = len(constant) > 1
         shown = ", ".join(map(str, constant[:8])) + (", …" if len(constant) > 8 else "")
         notes.append(
-            f"{len(constant)} of {d} dimensions {'are' if many else 'is'} the same for every datum "
-            f"(number{'s' * many} {shown}): {'they carry' if many else 'it carries'} nothing, and no prior is like that."
+            f"{len(constant)} of {d} dimensions {'are' if many else 'is'} the same for every datum (number{'s' * many} "
+            f"{shown}): {'they carry' if many else 'it carries'} nothing, and no prior is like that."
         )
     copies = repeated_rows(z)
     if copies:
         notes.append(
-            f"{copies} of {n} latents {'are exact copies' if copies > 1 else 'is an exact copy'} of another one: either "
-            "data occur twice, or the encoder maps different data to one point. Tests count each copy as evidence of its "
-            "own; leave copies out if the data are repeated."
+            f"{copies} of {n} latents {'are exact copies' if copies > 1 else 'is an exact copy'} of another one: "
+            "either data occur twice, or the encoder maps different data to one point. Tests count each copy as "
+            "evidence of its own; leave copies out if the data are repeated."
         )
     if d > n:
         notes.append(

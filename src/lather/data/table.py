@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import zlib
@@ -17,7 +18,7 @@ from lather.data.memory import check_room
 from lather.data.samples import Request, Samples
 from lather.errors import DataError
 
-__all__ = ["read_table"]
+__all__ = ["read_table", "table_names"]
 
 _BLOCK = 8192  # rows converted together
 
@@ -33,9 +34,24 @@ def read_table(path: Path, request: Request) -> Samples:
         DataError: empty, ragged, not text, or with fields that are no numbers; the line is named.
     """
     path = Path(path)
+    with _opened(path) as file:
+        return _read(file, path, request)
+
+
+def table_names(path: Path) -> list[str]:
+    """Names of the columns, or their numbers where the first line holds none; raises as :func:`read_table`."""
+    path = Path(path)
+    with _opened(path) as file:
+        names, _ = _head(file, path)
+    return [name for name in names if name]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[TextIOWrapper]:
+    """The text of a file; what fails in the block for the file's sake becomes a DataError."""
     try:
         with _open(path) as file:
-            return _read(file, path, request)
+            yield file
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
@@ -54,7 +70,8 @@ def _open(path: Path) -> TextIOWrapper:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _read(file: TextIOWrapper, path: Path, request: Request) -> Samples:
+def _head(file: TextIOWrapper, path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Names of the columns, and the rows that follow."""
     first = file.readline()
     tabbed = path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
     separator = "\t" if tabbed else max(",;\t", key=first.count)
@@ -66,12 +83,16 @@ def _read(file: TextIOWrapper, path: Path, request: Request) -> Samples:
         raise DataError(f"{path} is empty; give a table with one row per sample")
     if all(_is_number(field) for field in head[1]):
         names = [str(i) for i in range(len(head[1]))]
-        rows = _chain(head, rows)
-    else:
-        names = [field.strip() for field in head[1]]
-        if "" in names[1:] or len(set(names)) < len(names):
-            twice = sorted({n for n in names if names.count(n) > 1 or not n})
-            raise DataError(f"{path}: columns need names that differ; these do not: {twice}")
+        return names, _chain(head, rows)
+    names = [field.strip() for field in head[1]]
+    if "" in names[1:] or len(set(names)) < len(names):
+        twice = sorted({n for n in names if names.count(n) > 1 or not n})
+        raise DataError(f"{path}: columns need names that differ; these do not: {twice}")
+    return names, rows
+
+
+def _read(file: TextIOWrapper, path: Path, request: Request) -> Samples:
+    names, rows = _head(file, path)
     kept = [n for n in names if n]
     block = list(islice(rows, _BLOCK))
     if not block:

@@ -34,7 +34,7 @@ from lather.divergences.first_order import first_order
 from lather.errors import CapabilityError, ConfigError, ShapeError
 from lather.priors.base import Prior
 
-__all__ = ["ORDERS", "HermiteLadder", "HermiteSums", "hermite_ladder"]
+__all__ = ["ORDERS", "HermiteLadder", "HermiteSums", "hermite_ladder", "null_sd"]
 
 ORDERS = (1, 2, 3, 4)
 _BLOCK = 256  # 256 × 256 float64 is half a MiB: a block and its powers stay in cache

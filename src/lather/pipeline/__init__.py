@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lather.pipeline.audit import audit
 from lather.pipeline.runs import measure, reload_data
 
-__all__ = ["audit", "measure", "reload_data"]
+__all__ = ["measure", "reload_data"]

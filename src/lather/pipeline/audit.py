@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lather.auditing import Features, Report, measure_latents
 from lather.auditing.inputs import FEWEST
 from lather.data import Dataset, Latents
 from lather.data.latents import Array
-from lather.errors import ConfigError, DataError, ShapeError
+from lather.errors import ConfigError, DataError
+from lather.pipeline.beside import data_beside, dataset_for, rows_of
+from lather.pipeline.decoders import Decoder, make_decoder
+from lather.pipeline.held_out import HeldOut, divide
 from lather.pipeline.runs import measure
 from lather.priors import Prior, StandardNormal, make_prior
 from lather.train import Run
@@ -22,25 +24,25 @@ from lather.train.seeds import reseed
 
 __all__ = ["audit"]
 
-_DRAWS, _SHARE = 7, 8  # streams of random numbers: posterior draws, and which latents are set aside
+_DRAWS = 7  # stream of random numbers: one draw of each posterior
 
-Source = Array | Latents | Run | str | Path
-HeldOut = Array | Latents | tuple[Array, Array] | str | Path | float
+Named = Array | str | Path
 
 
 def audit(
-    z: Source | None = None,
+    z: Array | Latents | Run | str | Path | None = None,
     *,
-    mean: Array | None = None,
-    std: Array | None = None,
-    logvar: Array | None = None,
+    mean: Named | None = None,
+    std: Named | None = None,
+    logvar: Named | None = None,
     prior: Prior | str | None = None,
     held_out: HeldOut | None = None,
-    labels: Array | None = None,
-    decoder: Callable[[Tensor], Tensor] | Run | str | Path | None = None,
+    labels: Named | None = None,
+    decoder: Decoder | Run | str | Path | None = None,
     data: Array | Dataset | str | Path | None = None,
     features: Features | None = None,
     key: str | None = None,
+    columns: Sequence[str] | None = None,
     context: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Report:
@@ -50,21 +52,23 @@ def audit(
         z: latents of any model as an array or tensor, (n, d) or (n, c, h, w); or :class:`~lather.Latents`; or the path
             of a file that holds them; or a trained run or its directory, which is then measured on its test data and
             keeps the report. May be left out where ``mean`` is given: one draw of each posterior is then audited.
-        mean, std, logvar: Gaussian posteriors of the same data, of the shape of ``z``; ``logvar`` is log σ², in place of
-            ``std``.
+        mean, std, logvar: Gaussian posteriors of the same data, of the shape of ``z``; ``logvar`` is log σ², in place
+            of ``std``. Where ``z`` is a path: names of arrays in that file, or paths of others.
         prior: what latents should follow: a prior, or a name that ``lather priors`` lists (default: N(0, I)).
-        held_out: latents of data that the model was not trained on: an array, a pair (mean, std), :class:`Latents`, a
-            path; or, of the latents given first, a mask (n,) that is true for these, or a share between 0 and 1 to set
-            aside at random. What was given first is then *training* data, and held-out latents are audited against
-            the prior and against it. Without, all latents given are audited, and should be of held-out data.
-        labels: class of each audited datum, for the map; where ``held_out`` is a mask or a share, of each datum given.
-        decoder: what makes data of latents: a function or module (m, \\*shape) → (m, ...), a run or its directory, or the
-            path of an ``.onnx`` file (extra ``onnx``).
+        held_out: latents of data that the model was not trained on: an array, a pair (mean, std), ``Latents``, a path;
+            or, of the latents given first, a mask (n,) that is true for these, or a share between 0 and 1 to set aside
+            at random. What was given first is then *training* data, and held-out latents are audited against the prior
+            and against it. Without, all latents given are audited, and should be of held-out data.
+        labels: class of each audited datum, for the map; where ``held_out`` is a mask or a share, of each one given.
+            Where ``z`` is a path, also an array or column of that file, or the path of another.
+        decoder: what makes data of latents: a function or module (m, \\*shape) → (m, ...), a run or its directory, or
+            the path of an ``.onnx`` file (extra ``onnx``).
         data: the data that the audited latents are of, in the same order: an array, a path, the name of a dataset or a
-            :class:`~lather.Dataset` (its test data); images in the range that the decoder returns. Where ``held_out`` is
-            a mask or a share, of all latents given. For a run: the dataset, if it cannot be found where it was.
+            :class:`~lather.Dataset` (its test data); images in the range that the decoder returns. Where ``held_out``
+            is a mask or a share, of all latents given. For a run: its dataset, where it cannot be found again.
         features: what image sets are compared by, see :mod:`lather.auditing.features`.
         key: array, matrix or column of the file ``z``.
+        columns: of a table, the columns that are z.
         context: JSON-ready facts to keep in the report.
         seed: of every random choice: the same input and seed give the same report.
 
@@ -83,125 +87,83 @@ def audit(
         >>> audit(1.5 * z).verdict, audit(z, prior="normal").verdict
         ('red', 'green')
     """
-    run = _run(z)
-    if run is not None:
-        foreign = {"mean": mean, "std": std, "logvar": logvar, "prior": prior, "held_out": held_out, "labels": labels}
-        foreign |= {"decoder": decoder, "key": key}
-        given = [name for name, value in foreign.items() if value is not None]
-        if given:
-            raise ConfigError(
-                f"{', '.join(given)}: a run brings its own; to audit its latents in another way, give the file "
-                "latents.safetensors in its directory"
-            )
-        return measure(run, _dataset(data), features=features, seed=seed)
+    parts = {"mean": mean, "std": std, "logvar": logvar}
+    if isinstance(z, Run) or _is_run(z):
+        assert isinstance(z, (Run, str, Path))
+        other: dict[str, object] = {**parts, "prior": prior, "held_out": held_out, "labels": labels}
+        _refuse(
+            {**other, "decoder": decoder, "key": key, "columns": columns, "context": context},
+            "a run brings its own; to audit its latents in another way, give the file latents.safetensors in its "
+            "directory",
+        )
+        return measure(z, dataset_for(z, data), features=features, seed=seed)
 
-    first = _latents(z, mean, std, logvar, key)
-    audited, training, chosen = _split(first, held_out, seed)
+    file_labels = labels if isinstance(labels, (str, Path)) else None
+    how = {"key": key, **parts, "labels": file_labels, "columns": columns}
+    first = _latents(z, how)
+    audited, training, chosen = divide(first, held_out, how, seed)
     _check_enough(audited)
     law = _prior(prior, audited)
-    generator = reseed(torch.Generator(), seed, _DRAWS)
-    draws = audited.draws(generator)
-    random = audited.std is not None or audited.z is not None
-    if labels is not None:
-        audited = audited.labelled(_rows(labels, chosen, first, "labels"))
-    notes = [*audited.notes] if training is None else [*audited.notes, *_of_training(training)]
-    about = {
-        "source": audited.origin,
-        "split": _words(audited, training),
-        **(context or {}),
-        "notes": [*(context or {}).get("notes", ()), *notes],
-    }
+    if labels is not None and file_labels is None:
+        assert not isinstance(labels, (str, Path))
+        audited = audited.labelled(rows_of(labels, chosen, "labels"))
+    draws = audited.draws(reseed(torch.Generator(), seed, _DRAWS))
+    codes = audited.z is None and audited.std is None  # means alone are codes, and z then says it all
+    notes = [*audited.notes, *(_of_training(training) if training is not None else ())]
+    given = dict(context or {})
+    words = "" if training is None else f", against {len(training)} of training data"
     return measure_latents(
-        _shaped(draws, audited),
+        audited.shaped(draws),
         law,
-        data=_rows(_tensor(data), chosen, first, "data"),
-        decode=cast(Any, decoder),
-        means=_shaped(audited.mean, audited) if random else None,
-        stds=_shaped(audited.std, audited),
-        train_means=None if training is None else training.mean if training.mean is not None else training.z,
+        data=data_beside(data, decoder, chosen, len(audited)),
+        decode=None if decoder is None else make_decoder(decoder, audited.shape),
+        means=None if codes or audited.mean is None else audited.shaped(audited.mean),
+        stds=None if audited.std is None else audited.shaped(audited.std),
+        train_means=None if training is None else training.centres,
         train_stds=None if training is None else training.std,
         labels=audited.labels,
         label_names=audited.classes,
         features=features,
-        context=about,
+        context={
+            "source": audited.origin,
+            "split": f"{len(audited)} latents{words}",
+            **given,
+            "notes": [*given.get("notes", ()), *notes],
+        },
         seed=seed,
     )
 
 
-def _run(z: Source | None) -> Run | Path | None:
-    """The run, or its directory, if ``z`` is one."""
-    if isinstance(z, Run):
+def _is_run(z: object) -> bool:
+    return isinstance(z, (str, Path)) and (Path(z).expanduser() / "config.json").is_file()
+
+
+def _refuse(arguments: Mapping[str, object], why: str) -> None:
+    given = [name for name, value in arguments.items() if value is not None]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: {why}")
+
+
+def _latents(z: Array | Latents | str | Path | None, how: Mapping[str, Any]) -> Latents:
+    if isinstance(z, (str, Path)):
+        arrays = {name: value for name, value in how.items() if isinstance(value, (torch.Tensor, np.ndarray))}
+        _refuse(arrays, "the latents are a file, so name arrays of it or other files, or give z as an array, too")
+        return Latents.read(z, **how)
+    _refuse({name: how[name] for name in ("key", "columns")}, "these name parts of a file, but arrays were given")
+    paths = {name: value for name, value in how.items() if isinstance(value, (str, Path))}
+    _refuse(paths, "names and paths go with z=path; read files first, lt.Latents.read(path), or give arrays")
+    posteriors = {name: how[name] for name in ("mean", "std", "logvar")}
+    if isinstance(z, Latents):
+        _refuse(posteriors, "these are part of Latents: lt.Latents(z, mean=..., std=...)")
         return z
-    if isinstance(z, (str, Path)) and (Path(z).expanduser() / "config.json").is_file():
-        return Path(z).expanduser()
-    return None
-
-
-def _latents(z: Source | None, mean: Array | None, std: Array | None, logvar: Array | None, key: str | None) -> Latents:
-    posteriors = {"mean": mean, "std": std, "logvar": logvar}
-    if isinstance(z, (Latents, str, Path)):
-        given = [name for name, value in posteriors.items() if value is not None]
-        if given:
-            raise ConfigError(
-                f"{', '.join(given)}: for latents of a file, or Latents, these are part of it; see Latents.read(path, "
-                "mean=..., std=...)"
-            )
-        if isinstance(z, Latents):
-            return z
-        return Latents.read(z, key=key)
-    if key is not None:
-        raise ConfigError(f"key={key!r} names a part of a file, but arrays were given; leave it out")
-    assert not isinstance(z, Run)
-    return Latents(z, mean=mean, std=std, logvar=logvar)
-
-
-def _split(first: Latents, held_out: HeldOut | None, seed: int) -> tuple[Latents, Latents | None, Tensor | None]:
-    """Audited latents, training latents if told apart, and which rows of the first are audited if they are a part."""
-    if held_out is None:
-        return first, None, None
-    if isinstance(held_out, bool) or (isinstance(held_out, (int, float)) and not 0 < held_out < 1):
-        raise ConfigError(f"held_out={held_out!r}: a share lies between 0 and 1, such as 0.2 for a fifth")
-    mask = _mask(held_out, first, seed)
-    if mask is not None:
-        return first.some(mask), first.some(~mask), mask
-    if isinstance(held_out, (str, Path)):
-        other = Latents.read(held_out)
-    elif isinstance(held_out, Latents):
-        other = held_out
-    elif isinstance(held_out, tuple):
-        if len(held_out) != 2:
-            raise ConfigError(f"held_out is a tuple of {len(held_out)}; give (mean, std), an array, or Latents")
-        other = Latents(mean=held_out[0], std=held_out[1], origin="held-out latents")
-    else:
-        other = Latents(cast(Array, held_out), origin="held-out latents")
-    if other.d != first.d:
-        raise ShapeError(
-            f"held-out latents have {other.d} dimensions and training latents {first.d}; both must come from one encoder"
-        )
-    return other, first, None
-
-
-def _mask(held_out: HeldOut, first: Latents, seed: int) -> Tensor | None:
-    """True for held-out rows of ``first``; ``None`` where held-out latents are others."""
-    n = len(first)
-    if isinstance(held_out, float):
-        order = torch.randperm(n, generator=reseed(torch.Generator(), seed, _SHARE))
-        mask = torch.zeros(n, dtype=torch.bool)
-        mask[order[: round(held_out * n)]] = True
-        return mask
-    if not isinstance(held_out, (Tensor, np.ndarray)) or held_out.dtype not in (torch.bool, np.bool_):
-        return None
-    mask = torch.as_tensor(held_out).detach().cpu()
-    if mask.shape != (n,):
-        raise ShapeError(f"the mask held_out has shape {tuple(mask.shape)}; for {n} latents it must be ({n},)")
-    return mask
+    return Latents(z, **posteriors)
 
 
 def _check_enough(audited: Latents) -> None:
     n, d = len(audited), audited.d
     if n < FEWEST:
-        swap = f"; these {n} of {d} dimensions look transposed: give z.T" if d >= FEWEST else ""
-        raise DataError(f"an audit needs at least {FEWEST} latents, got {n}{swap or '; encode more held-out data'}")
+        swap = f"these {n} rows of {d} look transposed: give z.T" if d >= FEWEST else "encode more held-out data"
+        raise DataError(f"an audit needs at least {FEWEST} latents, got {n}; {swap}")
 
 
 def _prior(prior: Prior | str | None, latents: Latents) -> Prior:
@@ -210,34 +172,5 @@ def _prior(prior: Prior | str | None, latents: Latents) -> Prior:
     return make_prior(prior, latents.d) if isinstance(prior, str) else prior
 
 
-def _rows(values: Any, chosen: Tensor | None, first: Latents, what: str) -> Any:
-    """What belongs to the audited rows, of values given for all."""
-    if values is None or chosen is None:
-        return values
-    if len(values) != len(first):
-        raise ShapeError(f"{what} has {len(values)} rows; give one for each of the {len(first)} latents")
-    return values[chosen if isinstance(values, Tensor) else chosen.numpy()]
-
-
-def _shaped(x: Tensor | None, latents: Latents) -> Any:
-    return None if x is None else x.reshape(len(x), *latents.shape)
-
-
 def _of_training(training: Latents) -> list[str]:
-    return [f"Training latents: {note[:1].lower()}{note[1:]}" for note in training.notes]
-
-
-def _words(audited: Latents, training: Latents | None) -> str:
-    if training is None:
-        return f"all {len(audited)} latents given"
-    return f"{len(audited)} held-out latents, {len(training)} of training data"
-
-
-def _dataset(data: Any) -> Dataset | None:
-    if data is None or isinstance(data, Dataset):
-        return data
-    raise ConfigError("for a run, data= is the Dataset that it was trained on: lt.load(...)")
-
-
-def _tensor(data: Any) -> Tensor | None:
-    return None if data is None else torch.as_tensor(data)
+    return [f"Of the training latents: {note}" for note in training.notes]

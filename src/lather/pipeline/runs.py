@@ -12,6 +12,7 @@ from torch import Tensor
 from lather.auditing import Features, Report, measure_latents
 from lather.auditing.inputs import FEWEST
 from lather.data import Dataset, load
+from lather.data.remarks import remarks
 from lather.errors import RunError
 from lather.holding import held_rows
 from lather.models import Autoencoder, Parts, iwae_bound
@@ -50,7 +51,7 @@ def reload_data(config: dict[str, Any]) -> Dataset:
 def measure(
     run: Run | str | Path, data: Dataset | None = None, *, features: Features | None = None, seed: int = 0
 ) -> Report:
-    """Measure a finished run on its held-out test data.
+    """Measure a finished run on its held-out test data; what :func:`lather.audit` does with a run.
 
     In a run directory it leaves ``latents.safetensors``, ``report.json``, ``report.npz``, ``report.html`` and the
     pictures ``samples.png``, ``reconstructions.png``, ``losses.png``, ``latent_map.png``, ``radius.png``.
@@ -93,7 +94,7 @@ def measure(
         elbo_tightened=_tightened(model, x, generator),
         elbo_is_likelihood=model.likelihood.scores(x),
         features=features,
-        context=_context(run, data),
+        context={**_context(run, data), "notes": list(remarks(z.flatten(1).cpu()))},
         further=held_rows(run, z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed)).to(z.device)]),
         sampler=run.sampler,
         seed=seed,
