@@ -176,9 +176,7 @@ def test_one_that_replays_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None
 def test_posteriors_widths_are_used() -> None:
     g = seeded()
     mean, std = torch.randn(700, 2, generator=g), torch.full((700, 2), 0.5)
-    material = from_latents(
-        lt.Latents(mean=mean, std=std), None, lt.StandardNormal(2), decode=None, data=None, most=400, seed=0
-    )
+    material = from_latents(lt.Latents(mean=mean, std=std), None, lt.StandardNormal(2), most=400, seed=0)
     assert len(material.train) == 400
     assert material.std is not None
     assert float((material.train - material.anchors).std()) == pytest.approx(0.5, abs=0.05)
@@ -267,14 +265,18 @@ def test_mistakes_are_told() -> None:
         find_candidates([])
     with pytest.raises(ConfigError, match="share"):
         repair(z, held_out=1.5)
-    with pytest.raises(ShapeError, match="agree"):
+    with pytest.raises(ShapeError, match="same encoder"):
         repair(z, held_out=torch.zeros(50, 3) + torch.arange(50.0)[:, None])
     with pytest.raises(DataError, match="too few"):
         repair(z[:40])
     with pytest.raises(ConfigError, match="decoder"):
         repair(z, data=z)
-    with pytest.raises(ShapeError, match="row by row"):
+    with pytest.raises(ShapeError, match="data has 5 rows"):
         repair(z, data=z[:5], decoder=lambda z: z)
+    with pytest.raises(ShapeError, match="must agree"):
+        repair(z, prior=lt.StandardNormal(3))
+    with pytest.raises(ConfigError, match="names a part of a file"):
+        repair(z, key="z")
     with pytest.raises(ConfigError, match="leaves none"):
         repair(z, most=0)
     with pytest.raises(ConfigError, match="neither"):

@@ -17,10 +17,15 @@ __all__ = ["repair"]
 def repair(
     source: Path,
     *,
-    held_out: str | None = None,
-    prior: str | None = None,
+    held_out: Annotated[str | None, Parameter(group="Latents")] = None,
+    mean: Annotated[str | None, Parameter(group="Latents")] = None,
+    std: Annotated[str | None, Parameter(group="Latents")] = None,
+    logvar: Annotated[str | None, Parameter(group="Latents")] = None,
+    key: Annotated[str | None, Parameter(group="Latents")] = None,
+    prior: Annotated[str | None, Parameter(group="Latents")] = None,
+    decoder: Annotated[Path | None, Parameter(group="Latents")] = None,
+    data: str | None = None,
     candidates: str | None = None,
-    key: str | None = None,
     out: Path | None = None,
     draws: int = 0,
     most: int = 20_000,
@@ -39,16 +44,26 @@ def repair(
     source
         Run directory, or a file of latents of training data (.npy, .npz, .safetensors, .csv, .parquet, .h5ad).
     held_out
-        For a file: another one with latents of data that the encoder was not trained on, or a share of the latents to
-            set
-        aside (default: 0.3).
+        Latents of data that the encoder was not trained on: a file, or a share of those in SOURCE to set aside
+            (default:
+        0.3).
+    mean
+        Means of Gaussian posteriors: array or column of SOURCE, or another file.
+    std
+        Their standard deviations, likewise.
+    logvar
+        Instead of --std, their log-variances.
+    key
+        Array, matrix or column of SOURCE that holds the latents.
     prior
-        For a file: what latents have been drawn from so far, `lather priors` lists names (default: normal).
+        What latents have been drawn from so far, `lather priors` lists names (default: normal).
+    decoder
+        Run directory or .onnx file that decodes the latents; with --data, the sampling gap is measured.
+    data
+        What the held-out latents are of, in their order: a path or a name. For a run, where its data are now.
     candidates
         What to try, separated by commas: gaussian, mixture, aggregate, second-stage, flow, flow-matching (default:
-            all).
-    key
-        For a file: the array, matrix or column that holds the latents.
+        all).
     out
         Directory to write to (default: the run's own; for a file, its name with -repaired).
     draws
@@ -72,9 +87,14 @@ def repair(
     result = run_repair(
         source,
         held_out=_share(held_out),
-        prior=prior,
-        candidates=candidates,
+        mean=mean,
+        std=std,
+        logvar=logvar,
         key=key,
+        prior=prior,
+        decoder=decoder,
+        data=data,
+        candidates=candidates,
         most=most,
         audit=audit,
         out=folder,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from lather.auditing import Features, Report, measure_latents
-from lather.data import Dataset, Latents
+from lather.data import Latents
 from lather.data.latents import Array
 from lather.errors import ConfigError, LatherError
+from lather.pipeline.beside import dataset_for
+from lather.pipeline.decoders import Decoder, run_of
+from lather.pipeline.held_out import HeldOut
 from lather.priors import Prior, make_prior
 from lather.repairing.candidates import CANDIDATES, Fitted, find_candidates
 from lather.repairing.choice import choose, improves
@@ -24,7 +25,7 @@ from lather.repairing.pool import Pool
 from lather.repairing.progress import Progress
 from lather.repairing.result import Repair
 from lather.repairing.scores import Score, score_prior
-from lather.train import Run, open_run
+from lather.train import Run
 
 __all__ = ["repair"]
 
@@ -34,11 +35,12 @@ _MOST = 20_000  # training latents
 def repair(
     z: Array | Latents | Run | str | Path | None = None,
     *,
-    mean: Array | None = None,
-    std: Array | None = None,
+    mean: Array | str | None = None,
+    std: Array | str | None = None,
+    logvar: Array | str | None = None,
     prior: Prior | str | None = None,
-    held_out: Array | Latents | str | Path | float | None = None,
-    decoder: Callable[[Tensor], Tensor] | None = None,
+    held_out: HeldOut | None = None,
+    decoder: Decoder | Run | str | Path | None = None,
     data: Any = None,
     candidates: str | Sequence[str] | None = None,
     features: Features | None = None,
@@ -58,14 +60,16 @@ def repair(
     Args:
         z: a trained run or its directory; or latents of *training* data of any model: an array or tensor (n, d) or
             (n, c, h, w), :class:`~lather.Latents`, or the path of a file.
-        mean, std: Gaussian posteriors of the same data, of the shape of ``z``, which may then be left out.
+        mean, std, logvar: Gaussian posteriors of the same data, of the shape of ``z``, which may then be left out; or,
+            where ``z`` is a file, what they are called in it.
         prior: what latents have been drawn from so far, a prior or a name (default: N(0, I); for a run, what it has).
-        held_out: latents of data that the encoder was not trained on, as ``z``; or a share of ``z`` to set aside at
-            random (default 0.3). A share is no more than a makeshift: an encoder that treats training data differently
-            is found out only by data it never saw.
-        decoder: latents (m, d) → data, to measure the sampling gap, with
-        data: the data of the held-out latents, in their order (of all of ``z`` where ``held_out`` is a share). For a
-            run, its dataset, if it cannot be read again from where it was.
+        held_out: latents of data that the encoder was not trained on, as for :func:`lather.audit`: an array, a pair
+            (mean, std), :class:`~lather.Latents`, a path; or a mask or a share of ``z`` (default 0.3). A part of ``z``
+            is a
+            makeshift: an encoder that treats training data differently is found out only by data it never saw.
+        decoder: to measure the sampling gap: a function or module, a run or its directory, or an ``.onnx`` file.
+        data: what the held-out latents are of, in their order (what all of ``z`` is of, where ``held_out`` is a part
+            of it). For a run, its dataset, if it cannot be read again from where it was.
         candidates: names from ``lather.repairing.CANDIDATES``; all by default.
         features: what images are compared by.
         key: array, matrix or column of the file ``z``.
@@ -95,19 +99,18 @@ def repair(
     names = find_candidates(candidates if candidates is None or isinstance(candidates, str) else list(candidates))
     if most < 1:
         raise ConfigError(f"a repair is fitted to latents, and most={most} leaves none")
-    run = _run(z)
+    run = run_of(z)
     if run is not None:
-        given = {"mean": mean, "std": std, "prior": prior, "held_out": held_out, "decoder": decoder, "key": key}
+        given: dict[str, object] = {"mean": mean, "std": std, "logvar": logvar, "prior": prior, "held_out": held_out}
+        given |= {"decoder": decoder, "key": key}
         foreign = [name for name, value in given.items() if value is not None]
         if foreign:
             raise ConfigError(f"{', '.join(foreign)}: a run brings its own; leave it out")
-        if data is not None and not isinstance(data, Dataset):
-            raise ConfigError("for a run, data= is the Dataset that it was trained on: lt.load(...)")
-        material = from_run(run, data, most, seed)
+        material = from_run(run, dataset_for(run, data), most, seed)
     else:
-        first = _latents(z, mean, std, key)
+        first = _latents(z, key, {"mean": mean, "std": std, "logvar": logvar})
         law = prior if isinstance(prior, Prior) else make_prior(prior or "normal", first.d)
-        material = from_latents(first, held_out, law, decode=decoder, data=data, most=most, seed=seed)
+        material = from_latents(first, held_out, law, decoder=decoder, data=data, key=key, most=most, seed=seed)
     result = _repair(material, names, features, audit, seed, progress)
     folder = Path(out) if out is not None else run.path if run is not None else None
     if folder is not None:
@@ -193,19 +196,17 @@ def _audited(material: Material, pool: Pool, features: Features | None, seed: in
     return replace(report, prior=repr(pool.prior))
 
 
-def _run(z: Any) -> Run | None:
-    if isinstance(z, Run):
-        return z
-    if isinstance(z, (str, Path)) and (Path(z).expanduser() / "config.json").is_file():
-        return open_run(Path(z).expanduser())
-    return None
-
-
-def _latents(z: Any, mean: Array | None, std: Array | None, key: str | None) -> Latents:
-    if isinstance(z, (Latents, str, Path)):
-        if mean is not None or std is not None:
-            raise ConfigError("mean, std: for latents of a file, or Latents, these are part of it")
-        return z if isinstance(z, Latents) else Latents.read(z, key=key)
+def _latents(z: Any, key: str | None, posteriors: dict[str, Any]) -> Latents:
+    given = {name: value for name, value in posteriors.items() if value is not None}
+    if isinstance(z, (str, Path)):
+        arrays = [name for name, value in given.items() if not isinstance(value, (str, Path))]
+        if arrays:
+            raise ConfigError(f"{', '.join(arrays)}: the latents are a file, so name arrays of it, or other files")
+        return Latents.read(z, key=key, **given)
     if key is not None:
         raise ConfigError(f"key={key!r} names a part of a file, but arrays were given; leave it out")
-    return Latents(z, mean=mean, std=std)
+    if isinstance(z, Latents):
+        if given:
+            raise ConfigError(f"{', '.join(given)}: these are part of Latents: lt.Latents(z, mean=..., std=...)")
+        return z
+    return Latents(z, **given)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,6 +17,9 @@ from lather.errors import ConfigError, DataError, ShapeError
 from lather.models import Autoencoder
 from lather.models.posteriors.distributions import DiagonalNormal
 from lather.pipeline import reload_data
+from lather.pipeline.beside import data_beside
+from lather.pipeline.decoders import Decoder, make_decoder
+from lather.pipeline.held_out import HeldOut, divide
 from lather.priors import Prior
 from lather.train import Run
 from lather.train.seeds import reseed
@@ -140,73 +142,60 @@ def _encoded(
 
 def from_latents(
     first: Latents,
-    held_out: Latents | Tensor | np.ndarray | str | Path | float | None,
+    held_out: HeldOut | None,
     prior: Prior,
     *,
-    decode: Callable[[Tensor], Tensor] | None,
-    data: Any,
+    decoder: Decoder | Run | str | Path | None = None,
+    data: Any = None,
+    key: str | None = None,
     most: int,
     seed: int,
 ) -> Material:
-    """Of bare latents: a third of the held-out ones chooses, the others score. ``data`` go with the held-out latents,
-    or with all where held-out ones are a share of them.
+    """Of bare latents: a third of the held-out ones chooses, the others score.
+
+    Args:
+        first: latents of training data.
+        held_out: others, or which of them are held out, see :func:`~lather.pipeline.held_out.divide`; 0.3 by default.
+        prior: what was drawn from so far.
+        decoder, data: for the sampling gap; see :func:`lather.audit`.
+        key: what the latents are called in their file.
+        most: at most so many training latents.
+        seed: of every choice.
 
     Raises:
         ConfigError: a share that is none, or data without a decoder.
         ShapeError, DataError: latents or data that do not fit, or too few.
     """
-    generator = reseed(torch.Generator(), seed, _STREAM)
-    if (decode is None) != (data is None):
+    if (decoder is None) != (data is None):
         raise ConfigError("the sampling gap takes a decoder and the data of the held-out latents; give both or neither")
-    x = None if data is None else torch.as_tensor(data).float().cpu()
-    if held_out is None or isinstance(held_out, (int, float)):
-        share = _SHARE if held_out is None else float(held_out)
-        if not 0 < share < 1:
-            raise ConfigError(f"held_out={held_out!r}: a share lies between 0 and 1, such as 0.3")
-        order = torch.randperm(len(first), generator=generator)
-        out = round(share * len(first))
-        _check_rows(x, first, "latents")
-        x = None if x is None else x[order[:out]]
-        other, first = first.some(order[:out]), first.some(order[out:])
-    else:
-        other = _as_latents(held_out)
-        order = torch.randperm(len(other), generator=generator)
-        _check_rows(x, other, "held-out latents")
-        other, x = other.some(order), None if x is None else x[order]
-    if other.d != first.d or prior.d != first.d:
-        raise ShapeError(
-            f"training latents have {first.d} dimensions, held-out ones {other.d} and {prior!r} {prior.d}; all must "
-            "agree, so encode both with one encoder"
-        )
-    first = first.some(torch.randperm(len(first), generator=generator)[:most])
+    generator = reseed(torch.Generator(), seed, _STREAM)
+    other, training, chosen = divide(first, _SHARE if held_out is None else held_out, {"key": key}, seed)
+    assert training is not None
+    x = data_beside(data, decoder, chosen, len(other))
+    if prior.d != first.d:
+        raise ShapeError(f"the latents have {first.d} dimensions and {prior!r} has {prior.d}; they must agree")
+    order = torch.randperm(len(other), generator=generator)
     some = min(max(round(_CHOOSING * len(other)), FEWEST), _MOST_CHOOSING)
-    draws = other.draws(generator).float()
-    last = slice(some, some + _MOST_SCORING)
+    choosing, scoring = other.some(order[:some]), other.some(order[some : some + _MOST_SCORING])
+    training = training.some(torch.randperm(len(training), generator=generator)[:most])
+    random = training.mean is not None and training.std is not None
     return Material(
-        first.draws(generator).float(),
-        None if first.std is None or first.mean is None else first.mean.float(),
-        None if first.std is None else first.std.float(),
-        draws[:some],
-        draws[last],
+        training.draws(generator).float(),
+        training.mean.float() if random and training.mean is not None else None,
+        training.std.float() if random and training.std is not None else None,
+        choosing.draws(generator).float(),
+        scoring.draws(generator).float(),
         prior,
-        None if other.mean is None or other.std is None else other.mean[last].float(),
-        None if other.labels is None else other.labels[last],
-        other.classes,
-        None if x is None else x[last],
-        decode,
-        f"{first.origin}: {len(first)} latents",
+        None if scoring.mean is None or scoring.std is None else scoring.mean.float(),
+        scoring.labels,
+        scoring.classes,
+        None if x is None else x[order[some : some + _MOST_SCORING]].float(),
+        None if decoder is None else _flat(make_decoder(decoder, first.shape), first.shape),
+        f"{first.origin}: {len(training)} latents of training data",
         list(first.notes),
     )
 
 
-def _as_latents(held_out: Latents | Tensor | np.ndarray | str | Path) -> Latents:
-    if isinstance(held_out, Latents):
-        return held_out
-    if isinstance(held_out, (str, Path)):
-        return Latents.read(held_out)
-    return Latents(held_out, origin="held-out latents")
-
-
-def _check_rows(x: Tensor | None, latents: Latents, what: str) -> None:
-    if x is not None and len(x) != len(latents):
-        raise ShapeError(f"data have {len(x)} rows and there are {len(latents)} {what}; they go together, row by row")
+def _flat(decode: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
+    """The decoder as a function of (m, d)."""
+    return lambda z: decode(z.reshape(len(z), *shape)).float()
