@@ -13,6 +13,7 @@ from lather.auditing.grids import image_grid
 from lather.auditing.theme import LIGHT, Theme, dress, legend
 from lather.repairing.material import Material
 from lather.repairing.result import Repair
+from lather.train.seeds import seed_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["before_after"]
 
+_STREAM = 11  # of random numbers
 _SHOWN = 64
 _POINTS = 1_500
 
@@ -41,7 +43,9 @@ def before_after(repair: Repair, theme: Theme = LIGHT) -> Figure:
     sides = [("before", repair.scores[0].choice, repair.old), ("after", repair.winner.name, repair.new)]
     plane = _plane(material.scoring.double())
     for column, (word, name, pool) in enumerate(sides):
-        draws = pool.sample(_POINTS, generator=torch.Generator(device=pool.like.device).manual_seed(repair.seed + 7))
+        draws = pool.sample(
+            _POINTS, generator=torch.Generator(device=pool.like.device).manual_seed(seed_for(repair.seed, _STREAM))
+        )
         draws = draws.cpu().float()
         title = f"{word}: drawn from {name}"
         if pictures:

@@ -21,9 +21,11 @@ from lather.repairing.copies import Copies, CopyCheck
 from lather.repairing.gaps import GapBench, interval
 from lather.repairing.material import Material
 from lather.repairing.pool import Pool
+from lather.train.seeds import seed_for
 
 __all__ = ["Score", "score_prior"]
 
+_STREAM = 10  # of random numbers
 _TESTED = 1_500  # latents and draws that are compared
 _BUBBLES = 5_000  # training posteriors that say how much at home a latent is
 
@@ -120,10 +122,10 @@ def score_prior(
         seed: of draws and permutations.
     """
     started = time.perf_counter()
-    pool = Pool(prior, seed)
+    pool = Pool(prior, _stream(seed, 0))
     z = material.scoring.double()
-    generator = torch.Generator().manual_seed(seed + 1)
-    draws = pool.sample(max(len(z), _TESTED), generator=_on(prior, seed + 2)).cpu().float()
+    generator = torch.Generator().manual_seed(_stream(seed, 1))
+    draws = pool.sample(max(len(z), _TESTED), generator=_on(prior, _stream(seed, 2))).cpu().float()
     found: dict[str, Any] = {"prior": prior}
     if prior.density and prior.euclidean:
         each = prior.log_prob(material.scoring.to(prior.like)).double().cpu()
@@ -134,11 +136,13 @@ def score_prior(
             "error": float(each.std()) / len(each) ** 0.5,
             "own": float(own.mean()),
         }
-    rows = [energy_row(z[:_TESTED], pool, generator=_on(prior, seed + 3))]
+    rows = [energy_row(z[:_TESTED], pool, generator=_on(prior, _stream(seed, 3)))]
     if prior.density and prior.euclidean:
         some = torch.randperm(len(material.train), generator=generator)[:_BUBBLES]
         bubbles = Bubbles(material.anchors[some], None if material.std is None else material.std[some])
-        home = home_scores(z[:_TESTED], bubbles, pool, generator=generator, prior_generator=_on(prior, seed + 4))
+        home = home_scores(
+            z[:_TESTED], bubbles, pool, generator=generator, prior_generator=_on(prior, _stream(seed, 4))
+        )
         rows.append(three_way_row(home))
     found["tests"] = {row.key: row for row in judge(rows)}
     found["copies"] = check.of(draws)
@@ -146,6 +150,11 @@ def score_prior(
         splits = bench.of(draws)
         found |= {"splits": splits, "gap": interval(splits)}
     return replace(blank, **found, seconds=blank.seconds or time.perf_counter() - started), pool
+
+
+def _stream(seed: int, part: int) -> int:
+    """A seed far from those that people choose: latents may have been drawn from ``seed`` itself."""
+    return seed_for(seed, _STREAM, part)
 
 
 def _on(prior: Prior, seed: int) -> torch.Generator:
