@@ -45,7 +45,7 @@ def legend(repair: Repair) -> list[str]:
         "latent lies deeper among the training latents than a draw; .50 is perfect.",
         "copies: share of draws nearer to a training latent than half of the held-out latents are; "
         + ("behind the stroke the same of what is decoded from them; " if decodes else "")
-        + "50% is usual, and certainly more than 60% means that training data are replayed.",
+        + "50% is usual, and certainly more than 55% means that training data are replayed.",
     ]
     if repair.winner.gap is not None:
         lines.append(
