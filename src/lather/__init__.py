@@ -141,6 +141,12 @@ if TYPE_CHECKING:
     from lather.pipeline.audit import (
         audit,
     )
+    from lather.pipeline.callback import (
+        AuditEvery,
+    )
+    from lather.pipeline.metric import (
+        LatentAudit as LatentAudit,  # not in __all__: it needs an extra, and `from lather import *` does not
+    )
     from lather.repairing import (
         Repair,
         repair,
@@ -173,8 +179,10 @@ __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
+    "AuditEvery": "lather.pipeline.callback",
     "Bandwidth": "lather.samplers",
     "Dataset": "lather.data",
+    "LatentAudit": "lather.pipeline.metric",
     "Latents": "lather.data",
     "MixtureSize": "lather.samplers",
     "Opponents": "lather.train",
@@ -210,6 +218,7 @@ __all__ = [
     "Affine",
     "AggregatePosterior",
     "AndersonDarling",
+    "AuditEvery",
     "Autoencoder",
     "BallRadius",
     "BallUniform",

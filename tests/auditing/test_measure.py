@@ -15,8 +15,19 @@ from lather.priors import StandardNormal, UniformCube
 BASIS = torch.randn(4, 36, generator=torch.Generator().manual_seed(3)) / 4
 KEYS = ["rate", "overlap", "two_draw", "three_way", "ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius"]
 KEYS += ["pair_distance", "energy", "mmd_small", "per_axis", "signal", "holes", "crowding", "strays", "memorisation"]
-KEYS += ["sbc", "sbc_radius", "reconstruction_error", "elbo"]
-KEYS += ["fidelity_reconstruction", "fidelity_posterior", "fidelity_prior", "gap"]
+KEYS += ["sbc", "sbc_radius", "reconstruction_error", "elbo", "iwae", "bits_per_dim"]
+KEYS += ["fidelity_reconstruction", "fidelity_posterior", "fidelity_prior"]
+KEYS += [
+    "kid_reconstruction",
+    "kid_posterior",
+    "kid_prior",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "gap",
+    "blame",
+]
 KEYS += ["effective_rank", "two_nn", "active_units"]
 
 

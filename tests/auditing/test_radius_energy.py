@@ -60,8 +60,15 @@ def test_a_fixed_radius_is_a_reason_not_a_number(generator: torch.Generator) -> 
     assert energy_row(prior.sample(100, generator=generator).double(), prior, generator=generator).p > 0.001
 
 
-def test_energy_is_the_v_statistic(generator: torch.Generator) -> None:
-    prior, z = StandardNormal(3), torch.randn(50, 3, generator=generator, dtype=torch.float64) + 0.3
+def test_energy_against_known_averages_is_the_divergence(generator: torch.Generator) -> None:
+    z = torch.randn(50, 3, generator=generator, dtype=torch.float64) + 0.3
+    row = energy_row(z, StandardNormal(3))
+    assert row.effect == pytest.approx(float(Energy()(z, StandardNormal(3))), rel=1e-9)
+    assert row.details["null_mean"] == 0
+
+
+def test_energy_against_draws_is_the_v_statistic(generator: torch.Generator) -> None:
+    prior, z = mixture(), torch.randn(50, 3, generator=generator, dtype=torch.float64) + 0.3
     row = energy_row(z, prior, generator=torch.Generator().manual_seed(5))
     y = prior.sample(50, generator=torch.Generator().manual_seed(5)).double()
     value = 2 * torch.cdist(z, y).mean() - torch.cdist(z, z).mean() - torch.cdist(y, y).mean()

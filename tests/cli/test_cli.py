@@ -209,6 +209,21 @@ def test_resume_takes_everything_from_the_run(here: Path, capsys: pytest.Capture
     assert config["data"]["load"]["source"] == "digits"
 
 
+def test_audits_while_training_go_on_after_resuming(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from lather.train.metrics import read_metrics
+
+    options = ("--latent", "3", "--out", "r", "--epochs", "2", "--batch-size", "512", "--checkpoint-seconds", "0")
+    assert run("train", "digits", *options, "--audit-every", "2") == 0
+    assert "epoch 2/2  audit n_star" in capsys.readouterr().err
+    assert run("train", "--resume", "r", "--epochs", "4", "--quiet") == 0
+    found = [row["epoch"] for row in read_metrics(Path("r/metrics.jsonl")) if row["split"] == "audit"]
+    assert found == [2, 4]
+    assert run("train", "--resume", "r", "--audit-every", "1") == 1
+    assert "takes everything from the run itself" in capsys.readouterr().err
+    assert run("train", "digits", "--audit-every", "0", "--out", "s") == 1
+    assert "AuditEvery needs epochs of at least 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["recipes", "priors", "divergences", "doctor"])
 def test_listings(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command) == 0

@@ -11,7 +11,7 @@ import torch
 
 from lather.cli import main
 
-FAST = ["--epochs", "4", "--net", "hidden=32", "--quiet"]
+FAST = ["--epochs", "15", "--net", "hidden=32", "--quiet"]
 
 
 def run(*arguments: str) -> int:

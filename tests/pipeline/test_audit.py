@@ -19,7 +19,7 @@ from lather.train.checkpoint import load_tensors
 
 logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
 
-G = torch.Generator().manual_seed(0)
+G = torch.Generator().manual_seed(1)
 Z = torch.randn(300, 3, generator=G)
 MEAN = 0.9 * torch.randn(300, 3, generator=G)
 STD = torch.full((300, 3), 0.4)
@@ -131,17 +131,14 @@ def test_any_prior_by_name_or_as_an_object(received: dict[str, Any]) -> None:
         assert repr(received["prior"]) == repr(lt.LaplacePrior(3))
     with pytest.raises(ConfigError, match="no prior is called 'gauss'; there are: normal"):
         lt.audit(Z, prior="gauss")
-    cube = lt.UniformCube(3)
-    assert cube.d == 3
 
 
 def test_a_prior_of_other_dimensions_is_named() -> None:
-    with pytest.raises(ShapeError, match="d=3 dimensions but StandardNormal\\(4\\)"):
+    with pytest.raises(ShapeError, match=r"d=3 dimensions but StandardNormal\(4\)"):
         lt.audit(Z, prior=lt.StandardNormal(4))
-    assert lt.audit((torch.rand(200, 2, generator=G) * 2 - 1), prior="cube").prior.startswith("UniformCube")
 
 
-def test_notes_are_in_the_report() -> None:
+def test_notes_are_in_the_report(received: dict[str, Any]) -> None:
     z = Z.clone()
     z[:, 0] = 1.0
     z[200] = z[201]
@@ -153,8 +150,11 @@ def test_notes_are_in_the_report() -> None:
     assert copies.startswith("1 of 300 latents is an exact copy")
     (train,) = lt.audit(torch.cat([Z, Z[:1]]), held_out=MEAN).context["notes"]
     assert train.startswith("Of the training latents: 1 of 301")
-    # one dimension, and more dimensions than latents, are measured, too
-    assert lt.audit(Z[:, :1]).d == 1
+
+
+@pytest.mark.slow
+def test_one_dimension_and_more_dimensions_than_latents_are_measured() -> None:
+    assert lt.audit(2 * Z[:, :1]).verdict == "red"
     (wide,) = lt.audit(torch.randn(30, 50, generator=G)).context["notes"]
     assert wide.startswith("There are more dimensions (50) than latents (30)")
 

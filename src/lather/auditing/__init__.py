@@ -6,6 +6,7 @@ from lather.auditing.bubbles import Bubbles
 from lather.auditing.features import Features, RandomConvFeatures, ScaledFeatures, default_features
 from lather.auditing.gap import Interval, SamplingGap, sampling_gap
 from lather.auditing.measure import measure_latents
+from lather.auditing.neighbours import NeighbourScores, coverage_null, neighbour_radii, neighbour_scores
 from lather.auditing.quality import frechet_distance, kernel_distance
 from lather.auditing.rate import RateBudget, rate_budget
 from lather.auditing.report import Report
@@ -16,6 +17,7 @@ __all__ = [
     "Bubbles",
     "Features",
     "Interval",
+    "NeighbourScores",
     "RandomConvFeatures",
     "RateBudget",
     "Report",
@@ -23,10 +25,13 @@ __all__ = [
     "SamplingGap",
     "ScaledFeatures",
     "Verdict",
+    "coverage_null",
     "default_features",
     "frechet_distance",
     "kernel_distance",
     "measure_latents",
+    "neighbour_radii",
+    "neighbour_scores",
     "rate_budget",
     "sampling_gap",
     "sbc_rows",

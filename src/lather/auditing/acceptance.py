@@ -71,5 +71,5 @@ def accept(report: Report, asked: int) -> Acceptance:
         True,
         False,
         f"Met as far as {report.n} latents can show: no test tells them from the prior, but a difference that {asked} "
-        f"samples would show can hide in {report.n}. To settle it, audit at least {asked} held-out latents.",
+        f"samples would show can hide in {report.n}. To settle it, audit at least {asked} latents.",
     )

@@ -29,6 +29,7 @@ def loss_curves(rows: Sequence[Mapping[str, Any]], theme: Theme = LIGHT) -> Figu
     """
     from matplotlib.figure import Figure
 
+    rows = [row for row in rows if row.get("split") in ("train", "validation")]  # callbacks may have added others
     names: dict[str, None] = {}
     for row in rows:
         for name, value in row.items():

@@ -1,4 +1,4 @@
-"""Reconstruction, likelihood and the sampling gap as rows of a report."""
+"""Reconstruction and the sampling gap as rows of a report."""
 
 from __future__ import annotations
 
@@ -11,24 +11,41 @@ from lather.auditing.gap import CHUNK, SamplingGap, decoded
 from lather.auditing.row import Row, Verdict
 from lather.priors.base import Prior
 
-__all__ = ["GAP_AMBER", "GAP_RED", "elbo_row", "gap_rows", "reconstruction_row", "unmeasured"]
+__all__ = ["GAP_AMBER", "GAP_RED", "REMEDIES", "TITLES", "colour", "gap_rows", "reconstruction_row", "unmeasured"]
 
 GAP_AMBER = 0.10  #: share of the generated images' distance from real ones that the sampling gap may make up
 GAP_RED = 0.50  #: beyond this share the gap outweighs everything else together
 
-_TITLES = {
+TITLES = {  # of all rows about decoded data
     "reconstruction_error": "reconstruction error",
     "elbo": "evidence lower bound",
+    "iwae": "log likelihood, bounded with more and more draws",
+    "bits_per_dim": "bits per dimension",
     "fidelity_reconstruction": "reconstructions against real data",
     "fidelity_posterior": "decodes of held-out latents against real data",
     "fidelity_prior": "generated against real data",
+    "kid_reconstruction": "reconstructions against real data, kernel distance",
+    "kid_posterior": "decodes of held-out latents against real data, kernel distance",
+    "kid_prior": "generated against real data, kernel distance",
+    "precision": "generated data that look real",
+    "recall": "real data that can be generated",
+    "density": "how typical generated data are",
+    "coverage": "real data with a generated neighbour",
     "gap": "sampling gap",
+    "blame": "which step costs most",
+}
+
+REMEDIES = {  # by the step of the sampling gap that costs most
+    "decoder": "Give the decoder more capacity or train it longer; no prior or sampler will repair it.",
+    "noise": "Lower the posterior noise (a smaller weight of the KL), or train longer, so that decodes stand it.",
+    "gap": "Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
+    "fitted": "Fit the sampler to more latents, with more components, or match the latents with the prior.",
 }
 
 
 def unmeasured(key: str, reason: str) -> Row:
     """The row ``key`` with the reason why there is no number."""
-    return Row(key, _TITLES[key], reason=reason)
+    return Row(key, TITLES[key], reason=reason)
 
 
 @torch.no_grad()
@@ -46,7 +63,7 @@ def reconstruction_row(held_out: Tensor, means: Tensor, decode: Callable[[Tensor
     explained = 1 - mean_square / variance if variance > 0 else 0.0
     return Row(
         "reconstruction_error",
-        _TITLES["reconstruction_error"],
+        TITLES["reconstruction_error"],
         effect=mean_square**0.5,
         details={
             "mean_square": mean_square,
@@ -56,32 +73,6 @@ def reconstruction_row(held_out: Tensor, means: Tensor, decode: Callable[[Tensor
         },
         meaning=f"Held-out data come back with a typical error of {mean_square**0.5:.3g} per value; "
         f"{max(explained, 0.0):.0%} of what varies between them survives the trip.",
-    )
-
-
-def elbo_row(elbo: float, *, likelihood: bool = True, tightened: float | None = None) -> Row:
-    """Evidence lower bound in nats per datum, or the same sum with a cross entropy that is no likelihood.
-
-    ``tightened``: by how much more an importance-weighted bound says, in nats per datum.
-    """
-    more = {} if tightened is None else {"tightened": tightened}
-    beyond = "" if tightened is None else f" Many draws a datum, weighed by importance, add {tightened:.1f} nats."
-    if not likelihood:
-        return Row(
-            "elbo",
-            "cross-entropy bound",
-            effect=elbo,
-            meaning=f"Cross entropy and KL come to {-elbo:.1f} nats a datum. The data are not binary, so this bounds "
-            "no likelihood; binarise them, or use a Gaussian likelihood, for one that does." + beyond,
-            details={"likelihood": False, **more},
-        )
-    return Row(
-        "elbo",
-        _TITLES["elbo"],
-        effect=elbo,
-        meaning=f"Held-out data have a log likelihood of at least {elbo:.1f} nats each on average (higher is better; "
-        "comparable only between models of the same likelihood)." + beyond,
-        details={"likelihood": True, **more},
     )
 
 
@@ -108,7 +99,7 @@ def gap_rows(gap: SamplingGap, *, fitted: Prior | None = None) -> list[Row]:
         rows.append(
             Row(
                 f"fidelity_{name}",
-                _TITLES[f"fidelity_{name}"],
+                TITLES[f"fidelity_{name}"],
                 effect=score["frechet"].value,
                 null=real.high,
                 low=score["frechet"].low,
@@ -125,22 +116,19 @@ def gap_rows(gap: SamplingGap, *, fitted: Prior | None = None) -> list[Row]:
         )
     step, prior = gap.steps["gap"]["frechet"], gap.scores["prior"]["frechet"]
     share = step.value / prior.value if prior.value > 0 else 0.0
-    verdict = _colour(step.low, share)
     deviation = (step.high - step.low) / 4
     rows.append(
         Row(
             "gap",
-            _TITLES["gap"],
+            TITLES["gap"],
             effect=step.value,
             null=2 * deviation,
             z=step.value / deviation if deviation > 0 else None,
             low=step.low,
             high=step.high,
-            verdict=verdict,
+            verdict=colour(step.low, share),
             meaning=_sentence(step.low, share, fitted),
-            remedy="Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents."
-            if fitted is None
-            else "Fit the sampler to more latents, with more components, or match the latents with the prior.",
+            remedy=REMEDIES["gap" if fitted is None else "fitted"],
             details={
                 "share": share,
                 "kernel": list(gap.steps["gap"]["kernel"]),
@@ -156,7 +144,8 @@ def gap_rows(gap: SamplingGap, *, fitted: Prior | None = None) -> list[Row]:
     return rows
 
 
-def _colour(low: float, share: float) -> Verdict:
+def colour(low: float, share: float) -> Verdict:
+    """Green: within the noise (``low`` ≤ 0), or a ``share`` below 10%; red from 50%; amber between."""
     if low <= 0 or share < GAP_AMBER:
         return "green"
     return "red" if share >= GAP_RED else "amber"

@@ -15,6 +15,7 @@ __all__ = ["effective_rank", "geometry_rows", "two_nn"]
 
 _NEIGHBOURLY = 2_000  # latents whose nearest neighbours are looked for
 _ACTIVE = 0.01
+_KEPT = 256
 
 
 def effective_rank(z: Float[Tensor, "n d"]) -> tuple[float, Float[Tensor, "r"]]:
@@ -74,14 +75,20 @@ def geometry_rows(
     n, d = z.shape
     draws = prior.sample(min(n, 20_000), generator=generator).detach().cpu().double()
     rank, values = effective_rank(z[:20_000])
-    expected, _ = effective_rank(draws)
+    expected, reference = effective_rank(draws)
+    shown = _thinned(min(len(values), len(reference)))
     rows = [
         Row(
             "effective_rank",
             "directions in use",
             effect=rank,
             null=expected,
-            details={"spectrum": values[:256].tolist(), "of_prior": expected},
+            details={
+                "spectrum": values[shown].tolist(),
+                "spectrum_of_prior": reference[shown].tolist(),
+                "spectrum_ranks": (shown + 1).tolist(),
+                "of_prior": expected,
+            },
             meaning=f"The latents' variance is spread over about {rank:.1f} of {d} directions; that of as many prior "
             f"draws over {expected:.1f}.",
         )
@@ -105,3 +112,8 @@ def geometry_rows(
         words += " Many weak dimensions can carry information together without any of them counting."
     details = {"variance_of_mean": spread[:256].tolist()}
     return [*rows, Row("active_units", "active units", effect=float(active), details=details, meaning=words)]
+
+
+def _thinned(r: int) -> Tensor:
+    """Which of r eigenvalues to keep: all, or 256 spread evenly from the first to the last."""
+    return torch.linspace(0, r - 1, min(r, _KEPT)).round().long()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,12 @@ from lather.files import atomically
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["image_grid", "reconstruction_grid", "save_image"]
+__all__ = ["gallery", "image_grid", "reconstruction_grid", "save_image"]
 
 _TARGET = 64  # pixels an image is enlarged to, by a whole factor so that it stays sharp
 _GAP = 4
 _MARGIN = 104
+_HEADING = 24
 
 
 def image_grid(
@@ -76,6 +78,36 @@ def reconstruction_grid(
         _put(canvas, top, 2 * pair, column, offset=2 * pair * _GAP)
         _put(canvas, bottom, 2 * pair + 1, column, offset=2 * pair * _GAP)
     return _labelled(canvas, pairs, above.shape[1], theme)
+
+
+def gallery(
+    blocks: Sequence[tuple[str, Tensor | NDArray[np.uint8]]],
+    *,
+    columns: int = 8,
+    theme: Theme = LIGHT,
+    target: int = _TARGET,
+) -> Image:
+    """Grids of images below each other, each with its heading.
+
+    Args:
+        blocks: heading and images (n, c, h, w) of each.
+        columns, theme, target: as for :func:`image_grid`.
+
+    Example:
+        >>> gallery([("dark", torch.zeros(8, 1, 8, 8)), ("light", torch.ones(8, 1, 8, 8))]).size
+        (548, 192)
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    grids = [(heading, image_grid(images, columns=columns, theme=theme, target=target)) for heading, images in blocks]
+    height = sum(grid.height + _HEADING for _, grid in grids)
+    page = Image.new("RGB", (max(grid.width for _, grid in grids), height), theme.paper)
+    draw, font, top = ImageDraw.Draw(page), ImageFont.load_default(14), 0
+    for heading, grid in grids:
+        draw.text((_GAP, top + _HEADING - 5), heading, fill=theme.ink, font=font, anchor="ls")
+        page.paste(grid, (0, top + _HEADING))
+        top += _HEADING + grid.height
+    return page
 
 
 def save_image(image: Image, path: Path) -> None:

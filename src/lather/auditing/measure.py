@@ -9,16 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lather.auditing.blame import IMAGE_KEYS, image_rows
 from lather.auditing.bubbles import Bubbles
 from lather.auditing.energy import energy_row, sampler_row
 from lather.auditing.features import Features
-from lather.auditing.fidelity import elbo_row, gap_rows, reconstruction_row, unmeasured
+from lather.auditing.fidelity import reconstruction_row, unmeasured
 from lather.auditing.gap import CHUNK, decoded, sampling_gap
 from lather.auditing.geometry import geometry_rows
 from lather.auditing.inputs import FEWEST, check_latents, shuffled
 from lather.auditing.ladder import ladder_rows
+from lather.auditing.likelihood import bits_row, bounds_row, elbo_row
 from lather.auditing.pairs import mmd_small_row, pair_distance_row
-from lather.auditing.plotdata import map_data, picture_data, radius_data
+from lather.auditing.plotdata import plot_data
+from lather.auditing.plots.pictures import picture_data
 from lather.auditing.posterior_side import posterior_side
 from lather.auditing.radius import radius_row
 from lather.auditing.regions import strays_row
@@ -53,11 +56,13 @@ def measure_latents(
     label_names: Sequence[str] = (),
     elbo: float | None = None,
     elbo_is_likelihood: bool = True,
-    elbo_tightened: float | None = None,
+    bounds: Mapping[int, float] | None = None,
+    bits_per_dim: tuple[float, str] | None = None,
     features: Features | None = None,
     context: Mapping[str, Any] | None = None,
     sampler: Prior | None = None,
     further: Sequence[Row] = (),
+    reasons: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Report:
     """Compare held-out latents with the prior, and what is decoded from each with held-out data.
@@ -66,10 +71,12 @@ def measure_latents(
     reason. Rows, in this order: what posteriors spend (``rate``, ``overlap``, ``two_draw``); the match with the prior
     (``three_way``, ``ladder_1`` … ``ladder_4``, ``radius``, ``pair_distance``, ``energy``, ``mmd_small``, ``per_axis``,
     ``signal``, ``holes``, ``crowding``, ``strays``); ``memorisation``; ``sbc``, ``sbc_radius``;
-    ``reconstruction_error``, ``elbo``, ``fidelity_reconstruction``, ``fidelity_posterior``, ``fidelity_prior``,
-    ``gap``; and the geometry (``effective_rank``, ``two_nn``, ``active_units``). Samples are shuffled first (test sets
-    come sorted by class). Of more than 20 000 latents, mean, covariance, radius, axes and strays are those of all of
-    them, taken in one pass; the other rows look at a random part (``details["n"]``), and at most 4000 data are decoded.
+    ``reconstruction_error``, ``elbo``, ``iwae``, ``bits_per_dim``; sets of images by Fréchet and kernel distance
+    (``fidelity_…`` and ``kid_…`` of ``reconstruction``, ``posterior`` and ``prior``), ``precision``, ``recall``,
+    ``density``, ``coverage``, ``gap``, ``blame``; and the geometry (``effective_rank``, ``two_nn``,
+    ``active_units``). Samples are shuffled first (test sets come sorted by class). Of more than 20 000 latents, mean,
+    covariance, radius, axes and strays are those of all of them, taken in one pass; the other rows look at a random
+    part (``details["n"]``), and at most 4000 data are decoded.
 
     Args:
         latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
@@ -89,12 +96,16 @@ def measure_latents(
         elbo: evidence lower bound of the held-out data in nats per datum, where the model has one.
         elbo_is_likelihood: whether it bounds a log likelihood; ``False`` for a cross entropy of data that are not
             binary, which is then reported under its own name.
-        elbo_tightened: what an importance-weighted bound adds to it, in nats per datum.
+        bounds: importance-weighted bounds in nats per datum by the number of draws, ``{1: …, 8: …, 64: …}``; at 1 the
+            ELBO.
+        bits_per_dim: −log₂ P(x) of a held-out datum over its numbers, at most, where data are discrete; and how it
+            was found, as the end of a sentence.
         features: images → (n, f), what image sets are compared by; see :mod:`lather.auditing.features`.
         sampler: what new latents are drawn from where that is not ``prior``, such as a mixture fitted to them: the gap,
             the generated images and the fidelity of what is generated are then those of ``sampler``, and say so.
         context: JSON-ready facts to keep in the report (data, recipe, epochs …).
         further: rows to append, judged already.
+        reasons: why ``sbc``, ``elbo``, ``iwae`` or ``bits_per_dim`` were not given, in place of a general reason.
         seed: source of every random choice.
 
     Raises:
@@ -109,6 +120,7 @@ def measure_latents(
         ('red', 'red', 'no decoder was given')
     """
     generator = torch.Generator().manual_seed(seed)
+    reasons = reasons or {}
     source = prior if sampler is None else sampler
     if source.d != prior.d:
         raise ShapeError(f"the sampler has d={source.d} and the prior d={prior.d}; they must agree")
@@ -140,20 +152,41 @@ def measure_latents(
     tests = [whole.get(row.key, row) for row in tests]
     if sampler is not None:  # the latents need not follow the prior, so a remedy for that would mislead
         tests = [*(replace(row, remedy="") for row in tests), sampler_row(z, sampler, generator=own)]
-    rows = [*tests, *side.get("memorisation"), *_calibration(encode, sample_x, prior, own)]
+    rows = [*tests, *side.get("memorisation"), *_calibration(encode, sample_x, prior, own, reasons.get("sbc"))]
 
     few = order[:MOST_IMAGES]
     draws = latents.detach()[few.to(latents.device)]
     codes = draws if means is None else means.detach()[few.to(means.device)].to(draws)
     shown = None if data is None else data[few.to(data.device)].detach().cpu().float()
-    none = unmeasured("elbo", "this model has no likelihood bound")
-    bound = none if elbo is None else elbo_row(elbo, likelihood=elbo_is_likelihood, tightened=elbo_tightened)
-    rows += _decoded_rows(decode, shown, draws, codes, source, sampler is not None, bound, features, generator)
+    evidence = [
+        unmeasured("elbo", reasons.get("elbo", "this model has no likelihood bound"))
+        if elbo is None
+        else elbo_row(elbo, likelihood=elbo_is_likelihood),
+        unmeasured("iwae", reasons.get("iwae", "no importance-weighted bounds were given"))
+        if bounds is None
+        else bounds_row(bounds, likelihood=elbo_is_likelihood),
+        unmeasured("bits_per_dim", reasons.get("bits_per_dim", "no likelihood of discrete data was given"))
+        if bits_per_dim is None
+        else bits_row(*bits_per_dim),
+    ]
+    rows += _decoded_rows(decode, shown, draws, codes, prior, sampler, evidence, features, generator)
 
-    plots, arrays = map_data(z, prior, None if labels is None else labels.cpu()[order], label_names, own)
-    for more_plots, more_arrays in (radius_data(z, prior, own), _pictures(decode, shown, codes, source, own)):
-        plots |= more_plots
-        arrays |= more_arrays
+    plots, arrays = plot_data(
+        z,
+        prior,
+        {row.key: row for row in rows},
+        side.scores,
+        tested=z if training is not None else z[len(z) // 2 :],
+        means=sides[0],
+        stds=sides[1],
+        labels=None if labels is None else labels.cpu()[order],
+        label_names=label_names,
+        decode=None if decode is None or shown is None else _decoder(decode, latents, shown.shape[1:]),
+        generator=own,
+    )
+    more_plots, more_arrays = _pictures(decode, shown, codes, source, own)
+    plots |= more_plots
+    arrays |= more_arrays
     if sampler is not None:
         plots["sampler"] = repr(sampler)
     about = side.get("rate", "overlap", "two_draw")  # they describe, and count as no test
@@ -168,9 +201,10 @@ def _calibration(
     sample_x: Callable[[Tensor, torch.Generator], Tensor] | None,
     prior: Prior,
     generator: torch.Generator,
+    reason: str | None,
 ) -> list[Row]:
     if encode is None or sample_x is None:
-        return unmeasured_sbc("it needs a Gaussian encoder and a decoder that data can be drawn from")
+        return unmeasured_sbc(reason or "it needs a Gaussian encoder and a decoder that data can be drawn from")
     return sbc_rows(encode, sample_x, prior, generator=generator)
 
 
@@ -199,21 +233,37 @@ def _decoded_rows(
     draws: Tensor,
     means: Tensor,
     prior: Prior,
-    fitted: bool,
-    bound: Row,
+    sampler: Prior | None,
+    evidence: list[Row],
     features: Features | None,
     generator: torch.Generator,
 ) -> list[Row]:
-    fidelity = ("fidelity_reconstruction", "fidelity_posterior", "fidelity_prior", "gap")
     if decode is None or data is None:
         reason = "no decoder was given" if decode is None else "no held-out data were given"
-        return [unmeasured("reconstruction_error", reason), bound, *(unmeasured(key, reason) for key in fidelity)]
-    rows = [reconstruction_row(data, means, decode), bound]
+        return [unmeasured("reconstruction_error", reason), *evidence, *(unmeasured(key, reason) for key in IMAGE_KEYS)]
+    rows = [reconstruction_row(data, means, decode), *evidence]
     if len(data) < 2 * FEWEST:
         reason = f"{len(data)} held-out data are too few to split in two; {2 * FEWEST} are needed"
-        return [*rows, *(unmeasured(key, reason) for key in fidelity)]
-    gap = sampling_gap(decode, data, draws, prior, means=means, features=features, generator=generator)
-    return [*rows, *gap_rows(gap, fitted=prior if fitted else None)]
+        return [*rows, *(unmeasured(key, reason) for key in IMAGE_KEYS)]
+    source, unfitted = (prior, None) if sampler is None else (sampler, prior)
+    # means of binary data are grey, which alone would tell them from any real datum: compare the likeliest ones
+    binary = bool(((data == 0) | (data == 1)).all())
+    gap = sampling_gap(
+        (lambda z: (decode(z) >= 0.5).float()) if binary else decode,
+        data,
+        draws,
+        source,
+        means=means,
+        features=features,
+        unfitted=unfitted,
+        generator=generator,
+    )
+    return [*rows, *image_rows(gap, fitted=sampler, prior=unfitted)]
+
+
+def _decoder(decode: Callable[[Tensor], Tensor], latents: Tensor, shape: torch.Size) -> Callable[[Tensor], Tensor]:
+    """``decode`` for flat float64 latents: as it wants them, in the shape, dtype and place of ``latents``."""
+    return lambda z: decoded(decode, z.to(latents).reshape(len(z), *latents.shape[1:]), shape)
 
 
 @torch.no_grad()

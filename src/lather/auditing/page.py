@@ -2,116 +2,61 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from importlib.resources import files
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-from lather.auditing.grids import image_grid, reconstruction_grid
-from lather.auditing.plots import column_match, draw_map, draw_radius, ladder_bars
+from lather.auditing.figures import drawn
 from lather.auditing.report import Report
-from lather.auditing.row import Row
-from lather.auditing.theme import DARK, LIGHT, Theme, png
+from lather.auditing.row import GREEN_FROM, LEVEL, RED_BELOW
+from lather.auditing.scales import number
+from lather.auditing.summary import colour_of, extent, facts, missing, notes, telling_words
+from lather.auditing.views import group_views
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from jinja2 import Environment
 
-__all__ = ["render"]
-
-_GROUPS = (
-    ("What do the posteriors spend?", ("rate", "overlap", "two_draw")),
-    (
-        "Do the latents follow the prior?",
-        (
-            *("three_way", "ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "pair_distance", "energy"),
-            *("mmd_small", "per_axis", "signal", "energy_sampler"),
-        ),
-    ),
-    ("Where does only one of them go?", ("holes", "crowding", "strays")),
-    ("Are training data special?", ("memorisation",)),
-    ("Do encoder and decoder agree?", ("sbc", "sbc_radius")),
-    ("What does it cost?", ("gap", "fidelity_reconstruction", "fidelity_posterior", "fidelity_prior")),
-    ("How well are data kept?", ("reconstruction_error", "elbo")),
-    ("What shape has the cloud?", ("effective_rank", "two_nn", "active_units")),
-)
+__all__ = ["environment", "render", "style"]
 
 
 def render(report: Report) -> str:
     """The page, from the rows and arrays of ``report`` alone. All text is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = _number
-    template = environment.from_string(files("lather.auditing").joinpath("page.html.j2").read_text(encoding="utf-8"))
-    groups = [(title, [report.rows[key] for key in keys if key in report.rows]) for title, keys in _GROUPS]
-    grouped = {row.key for _, rows in groups for row in rows}
-    rest: list[Row] = [row for row in report.rows.values() if row.key not in grouped]
-    return template.render(
-        report=report,
-        colour=report.telling.verdict if report.telling is not None else "grey",
-        groups=[*((title, rows) for title, rows in groups if rows), *([("More", rest)] if rest else [])],
-        figures=_figures(report),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            style=style(),
+            colour=colour_of(report),
+            extent=extent(report),
+            telling=telling_words(report),
+            notes=notes(report),
+            facts=facts(report),
+            missing=missing(report),
+            groups=group_views(report),
+            figures=drawn(report),
+            level=LEVEL,
+            green_from=number(GREEN_FROM),
+            red_below=number(RED_BELOW),
+        )
     )
 
 
-def _figures(report: Report) -> list[dict[str, str]]:
-    """Title, caption, and the light and the dark picture as data URIs."""
-    arrays, words = report.arrays, report.plots
-    out: list[dict[str, str]] = []
+def environment() -> Environment:
+    """Where templates come from: the package itself; everything that is filled in is escaped."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    def add(title: str, caption: str, light: bytes, dark: bytes) -> None:
-        uris = (f"data:image/png;base64,{b64encode(image).decode()}" for image in (light, dark))
-        out.append({"title": title, "caption": caption, **dict(zip(("light", "dark"), uris, strict=True))})
-
-    if words.get("pictures") == "images":
-        samples, originals = arrays["samples"], arrays["originals"]
-        add(
-            "Generated",
-            f"Decodes of draws from {words.get('sampler', 'the prior')}, none picked.",
-            *(_png(image_grid(samples, theme=theme)) for theme in (LIGHT, DARK)),
-        )
-        add(
-            "Reconstructed",
-            "Held-out data and what comes back through the model.",
-            *(_png(reconstruction_grid(originals, arrays["reconstructions"], theme=t)) for t in (LIGHT, DARK)),
-        )
-    elif words.get("pictures") == "columns":
-        real, generated = arrays["originals"], arrays["samples"]
-        add(
-            "Generated against real",
-            "Each dot is one column of the data; on the line, generated data agree with real ones.",
-            *(png(column_match(real, generated, theme)) for theme in (LIGHT, DARK)),
-        )
-    if "map_points" in arrays:
-        add(
-            "The latent space",
-            "Held-out latents and the regions that hold 50, 90 and 99% of the prior. What is generated comes from "
-            "everywhere inside; where no data lie, the decoder has never been tested.",
-            *(png(draw_map(words, arrays, theme)) for theme in (LIGHT, DARK)),
-        )
-    if "radius" in arrays:
-        add(
-            "Distance from the origin",
-            "In many dimensions a prior fills a thin shell around the origin; data must lie in the same one.",
-            *(png(draw_radius(words, arrays, theme)) for theme in (LIGHT, DARK)),
-        )
-    bars = [_bars(report, theme) for theme in (LIGHT, DARK)]
-    if bars[0] is not None and bars[1] is not None:
-        add("Mean, spread, lopsidedness, tails", "How far each lies above what prior draws show.", bars[0], bars[1])
-    return out
+    folder = files("lather.auditing") / "html"
+    return Environment(
+        loader=FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
-def _bars(report: Report, theme: Theme) -> bytes | None:
-    figure = ladder_bars(list(report.rows.values()), theme)
-    return None if figure is None else png(figure)
+def style() -> str:
+    """The style sheet, to be put into a page; its own text, so it is marked as safe."""
+    from markupsafe import Markup
 
-
-def _png(image: Image) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _number(x: float | None) -> str:
-    """Three figures, with a real minus sign; nothing for ``None``."""
-    return "" if x is None else f"{x:.3g}".replace("-", "−")
+    return Markup((files("lather.auditing") / "html" / "style.css").read_text(encoding="utf-8"))

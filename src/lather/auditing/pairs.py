@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lather.auditing.carried import SIMULATED, carried_null
 from lather.auditing.row import Row
 from lather.divergences.detection import DetectionSize
 from lather.divergences.distance_cdf import DistanceCDF
@@ -16,15 +17,15 @@ from lather.divergences.mmd import MMD, GaussianKernel
 from lather.divergences.null import NullDistribution
 from lather.priors.base import Prior
 
-__all__ = ["mmd_small_row", "pair_distance_row", "small_bandwidth"]
+__all__ = ["mmd_small_row", "null_row", "pair_distance_row", "small_bandwidth"]
 
-_SIMULATED = 256  # latents in a statistic whose null is simulated: 999 draws take a second or two, once
+_DISTANT = 2_000  # latents whose distances are counted
 _SUMMED = 4_000  # latents in one whose null is known
 
 
 @torch.no_grad()
 def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Generator | None = None) -> Row:
-    """Row ``pair_distance``: :class:`~lather.DistanceCDF` of 256 latents against its simulated null.
+    """Row ``pair_distance``: :class:`~lather.DistanceCDF` of up to 2000 latents against its simulated null.
 
     The effect is the root of the mean squared gap between the two distribution functions of ‖z − z'‖, the null's own
     mean taken off the square; p by the add-one rule. Its null falls like 1/n, hence n* = n (c − m)/(T − m) with null
@@ -35,15 +36,15 @@ def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch
         prior: what they are compared with.
         generator: source of prior draws, where the law of distances is not known.
     """
-    z = z[:_SIMULATED]
+    z = z[: _DISTANT if DistanceCDF().needs(prior) == "closed form" else SIMULATED]
     n = len(z)
-    null = DistanceCDF().null(prior, n, progress=False)
+    null = carried_null(DistanceCDF(), prior, n)
     value = float(DistanceCDF()(z.to(prior.like.device, null_dtype(prior)), prior, generator=generator))
     typical = prior.squared_distance()
     expected = None if typical is None else float(typical.mean.reshape(-1)[0])
     ratio = None if expected is None else float(torch.pdist(z).square().mean()) / expected
     wide = "" if ratio is None else f" (mean square {ratio:.3g} times the prior's)"
-    return _row(
+    return null_row(
         "pair_distance",
         "distances between latents",
         value,
@@ -69,8 +70,8 @@ def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Gen
     """
     d = z.shape[1]
     mmd = MMD(GaussianKernel(small_bandwidth(d)))
-    known = prior.standard and len(z) > _SIMULATED
-    z = z[: _SUMMED if known else _SIMULATED]
+    known = prior.standard and len(z) > SIMULATED
+    z = z[: _SUMMED if known else SIMULATED]
     value = float(mmd(z.to(prior.like.device, null_dtype(prior)), prior, generator=generator))
     words = (
         "Seen from close by, latents clump: near each there are more others than near a prior draw, with gaps between.",
@@ -78,7 +79,9 @@ def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Gen
         f"Add MMD(GaussianKernel({small_bandwidth(d):.3g})) to the objective, or fit a mixture or flow to sample from.",
     )
     if not known:
-        return _row("mmd_small", "clumps seen from close by", value, mmd.null(prior, len(z), progress=False), *words)
+        return null_row(
+            "mmd_small", "clumps seen from close by", value, mmd.null(prior, len(z), progress=False), *words
+        )
     from scipy import stats
 
     n = len(z)
@@ -142,7 +145,10 @@ def _average(b: float, *, n_pairs: int, d: int) -> float:
     return total * math.exp(top)
 
 
-def _row(key: str, title: str, value: float, null: NullDistribution, meaning: str, all_clear: str, remedy: str) -> Row:
+def null_row(
+    key: str, title: str, value: float, null: NullDistribution, meaning: str, all_clear: str, remedy: str
+) -> Row:
+    """A row from a value and its null distribution, for statistics whose null falls like 1/n."""
     p, n = null.pvalue(value), null.n
     words = (meaning, all_clear, remedy)
     return _made(key, title, value, null.quantile(0.95), null.mean, null.std, p, null.floor, n, words)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lather.errors import ShapeError
 
-__all__ = ["frechet_distance", "kernel_distance"]
+__all__ = ["fitted_gaussian", "frechet_distance", "gaussian_distance", "kernel_distance", "kernel_within"]
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -34,15 +34,25 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
         18.0
     """
     _check(a, b)
-    a, b = a.double(), b.double()
-    mean_a, mean_b = a.mean(0), b.mean(0)
-    root_a, root_b = _root(a - mean_a), _root(b - mean_b)
+    return gaussian_distance(fitted_gaussian(a), fitted_gaussian(b))
+
+
+def fitted_gaussian(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (f,) of a sample (n, f) and a matrix R with RᵀR its covariance, in float64."""
+    x = x.double()
+    mean = x.mean(0)
+    return mean, torch.linalg.qr(x - mean, mode="r").R / (len(x) - 1) ** 0.5
+
+
+def gaussian_distance(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
+    """:func:`frechet_distance` of two samples from their :func:`fitted_gaussian`, for those compared more than once."""
+    (mean_a, root_a), (mean_b, root_b) = a, b
     cross = torch.linalg.svdvals(root_a @ root_b.T).sum()
     distance = (mean_a - mean_b).square().sum() + root_a.square().sum() + root_b.square().sum() - 2 * cross
     return max(float(distance), 0.0)
 
 
-def kernel_distance(a: Tensor, b: Tensor) -> float:
+def kernel_distance(a: Tensor, b: Tensor, *, within: float | None = None) -> float:
     r"""Kernel inception distance: unbiased MMD² with the kernel (⟨x, y⟩/f + 1)³.
 
     Expectation 0 for two samples of one law at every size, so it may come out slightly negative.
@@ -51,20 +61,22 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
     Args:
         a, b: features (n, f) and (m, f), one sample a row; n, m ≥ 2.
+        within: :func:`kernel_within` of ``b``, where it is known.
 
     Raises:
         ShapeError: fewer than two samples, or different numbers of features.
     """
     _check(a, b)
     a, b = a.double(), b.double()
-    n, m = len(a), len(b)
-    within_a, within_b = _kernel_sum(a, a) - _diagonal_sum(a), _kernel_sum(b, b) - _diagonal_sum(b)
-    return within_a / (n * (n - 1)) + within_b / (m * (m - 1)) - 2 * _kernel_sum(a, b) / (n * m)
+    return (
+        kernel_within(a) + (kernel_within(b) if within is None else within) - 2 * _kernel_sum(a, b) / (len(a) * len(b))
+    )
 
 
-def _root(centred: Tensor) -> Tensor:
-    """R with RᵀR the covariance."""
-    return torch.linalg.qr(centred, mode="r").R / (len(centred) - 1) ** 0.5
+def kernel_within(x: Tensor) -> float:
+    """Mean kernel of two different samples of ``x`` (n, f), n ≥ 2."""
+    x, n = x.double(), len(x)
+    return (_kernel_sum(x, x) - _diagonal_sum(x)) / (n * (n - 1))
 
 
 def _kernel_sum(x: Tensor, y: Tensor) -> float:

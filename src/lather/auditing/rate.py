@@ -145,8 +145,8 @@ def overlap_row(
     threshold = float(training.quantile(0.01))
     shares = {"prior": _share(prior, threshold), "held_out": _share(held_out, threshold)}
     words = (
-        f"{shares['prior']:.0%} of prior draws and {shares['held_out']:.0%} of held-out latents lie outside all "
-        "training posteriors (below the 1% quantile of their own density)."
+        f"{shares['prior']:.0%} of prior draws and {shares['held_out']:.0%} of new latents lie outside all "
+        "posteriors (below the 1% quantile of their own density)."
     )
     if budget.regime == "packing":
         spent = f"R = {budget.rate:.1f}" if math.isfinite(budget.rate) else "R = ∞"
@@ -181,7 +181,7 @@ def _words(budget: RateBudget) -> str:
         return (
             f"{start}, more than the log N = {log_n:.1f} it takes to tell {n} data apart: posteriors are bubbles with "
             f"empty space between them. Together they miss at least R − log N = {budget.lower_bound:.1f} nats of the "
-            "prior, and new data miss them as much; so what counts is whether prior draws and held-out latents lie "
+            "prior, and new data miss them as much; so what counts is whether prior draws and new latents lie "
             "equally far off (the three-way test)."
         )
     return (

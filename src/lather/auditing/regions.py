@@ -28,8 +28,8 @@ _SHOWN = 16  # worst holes whose indices are kept
 _DRAWS = 20_000
 _STRAYS = "data where prior draws never fall"
 _STRAYS_WORDS = (
-    "{share} of held-out latents lie outside the region that holds 99% of the prior: such data are not generated.",
-    "Held-out latents stay where the prior is.",
+    "{share} of latents lie outside the region that holds 99% of the prior: such data are not generated.",
+    "Latents stay where the prior is.",
     "Raise the weight of the matching term (in a VAE: β), or sample from a mixture or flow fitted to the latents.",
 )
 
@@ -46,8 +46,8 @@ def holes_row(found: Scores, *, generator: torch.Generator | None = None) -> Row
         -found.prior,
         -found.held_out,
         _uniform(generator),
-        "{share} of prior draws fall where fewer than 1% of held-out latents lie: what is decoded there is a guess.",
-        "Prior draws fall into regions without data no more often than held-out latents do.",
+        "{share} of prior draws fall where fewer than 1% of latents lie: what is decoded there is a guess.",
+        "Prior draws fall into regions without data no more often than latents do.",
         "Sample from a mixture or flow fitted to the latents, which keeps out of there, or match more strongly.",
     )
     row.details["worst"] = order.tolist()
@@ -90,9 +90,9 @@ def crowding_row(found: Scores, *, generator: torch.Generator | None = None) -> 
         found.of_held_out,
         found.of_prior,
         _uniform(generator),
-        "{share} of held-out latents lie where training data crowd and fewer than 1% of prior draws fall: such data "
+        "{share} of latents lie where others crowd and fewer than 1% of prior draws fall: such data "
         "are generated too rarely.",
-        "Held-out latents lie in crowded regions no more often than prior draws do.",
+        "Latents lie in crowded regions no more often than prior draws do.",
         "Add a small-bandwidth MMD to the objective, or sample from a mixture or flow fitted to the latents.",
     )
 

@@ -56,7 +56,9 @@ class Report:
         rows = [row for row in self.rows.values() if row.headline]
         tests = [row for row in rows if row.n_star is not None and row.p_adjusted is not None]
         seen = [row for row in tests if (row.p_adjusted or 0) <= LEVEL]
-        return min(seen or tests, key=lambda row: row.n_star.n if row.n_star else 0, default=None)
+        if not seen:  # nothing found: the test that looked at most latents says how far that goes
+            return max(tests, key=lambda row: row.n_star.tested if row.n_star else 0, default=None)
+        return min(seen, key=lambda row: row.n_star.n if row.n_star else 0)
 
     @property
     def detection_size(self) -> DetectionSize | None:
@@ -74,12 +76,12 @@ class Report:
             return "The latents were not compared with the prior."
         if not size.detected:
             return f"No test tells these {self.n} latents from the prior."
-        count = f"{size:short}".removeprefix("≈ ")
+        count = f"about {format(size, 'short').removeprefix('≈ ')} samples ({row.title})"
         if row.verdict == "green":
-            return f"The latents follow the prior closely: it takes about {count} samples to see a difference."
+            return f"The latents follow the prior closely: distinguishable from it only with {count}."
         if row.verdict == "amber":
-            return f"The latents come near the prior, but about {count} samples tell them apart ({row.title})."
-        return f"The latents do not follow the prior: about {count} samples show it ({row.title})."
+            return f"The latents come near the prior, but are distinguishable from it with {count}."
+        return f"The latents do not follow the prior: distinguishable from it with {count}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the arrays, JSON-ready; the layout of ``report.json``."""
@@ -129,11 +131,7 @@ class Report:
         folder = Path(folder)
         data = read_json(folder / "report.json")
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
-            found = data.get("schema") if isinstance(data, Mapping) else None
-            raise RunError(
-                f"{folder / 'report.json'} has format {found!r}, and this version of Lather reads format {SCHEMA}; "
-                "measure the run again"
-            )
+            raise RunError(f"{folder / 'report.json'} {_other_format(data)}")
         try:
             rows = [Row.from_dict(row) for row in data["rows"]]
             names = ("n", "d", "prior", "seed", "context", "plots")
@@ -147,6 +145,15 @@ class Report:
         from lather.auditing.card import plain
 
         return plain(self)
+
+
+def _other_format(data: Any) -> str:
+    """Why ``data`` is no report that this version reads, and what to do."""
+    found = data.get("schema") if isinstance(data, Mapping) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return f"is no report of Lather: it names no format (schema: {found!r}); audit the latents again"
+    todo = "audit the latents again" if found < SCHEMA else "upgrade Lather, which wrote it in a later version"
+    return f"has format {found}, and this version of Lather reads format {SCHEMA}; {todo}"
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

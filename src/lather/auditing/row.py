@@ -27,7 +27,8 @@ class Row:
         key: stable name, ``"ladder_2"`` say.
         title: what is measured, in a few words.
         effect: the estimate, or ``None`` where it could not be computed.
-        null: the value that perfect latents (or, for images, other real data) stay below 95 times in 100.
+        null: the value that perfect latents (or, for images, other real data) stay below 95 times in 100; above, where
+            ``details["more_is_better"]`` says so.
         z: the effect in standard deviations of its null distribution.
         p: probability of an effect at least as large under the null; never 0.
         p_is_bound: ``p`` is an upper bound, to be read as "p ≤".

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["CLASSES", "DARK", "LIGHT", "Theme", "blank", "dress", "legend", "png", "save"]
+__all__ = ["CLASSES", "DARK", "LIGHT", "Theme", "blank", "dress", "legend", "literal", "png", "save"]
 
 #: ten classes: Okabe and Ito's colours (Color Universal Design, 2008), yellow darkened, and three more
 CLASSES = (
@@ -98,10 +99,24 @@ def legend(axes: Axes, theme: Theme, **options: Any) -> None:
         axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, **options)
 
 
+def literal(text: str, longest: int = 22) -> str:
+    """``text`` as matplotlib shows it as it is: no formulas, no control characters, no names hidden by an underscore.
+
+    Example:
+        >>> print(literal("_cost in $"), literal("a" * 30))
+         _cost in \\$ aaaaaaaaaaaaaaaaaaaaa…
+    """
+    text = "".join(character for character in text if character.isprintable())
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG at 150 dots per inch; the same figure gives the same bytes."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, facecolor=figure.get_facecolor(), metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands for it; names can be in any script
+        figure.savefig(buffer, format="png", dpi=150, facecolor=figure.get_facecolor(), metadata={"Software": None})
     return buffer.getvalue()
 
 

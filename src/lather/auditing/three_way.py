@@ -36,6 +36,7 @@ class Scores:
         held_out_prior, draws_prior: log p at the first two.
         draws: the prior draws, (m, d).
         rest: how many training data q_train is made of.
+        split: whether these are a random half of the latents themselves, because no training data were named.
     """
 
     held_out: Float[Tensor, "a"]
@@ -46,6 +47,7 @@ class Scores:
     draws_prior: Float[Tensor, "b"]
     draws: Float[Tensor, "b d"]
     rest: int
+    split: bool = False
 
     @property
     def of_held_out(self) -> Float[Tensor, "a"]:
@@ -90,18 +92,19 @@ def scores(
     kinds = [z, draws, z[:0] if aside is None else aside.draw(generator), rest.draw(generator)[:_OWN]]
     held_out, of_draws, of_aside, own = rest.log_density(torch.cat(kinds)).split([len(kind) for kind in kinds])
     log_p = prior.log_prob(torch.cat([z, draws]).to(prior.like)).double().cpu()
-    return Scores(held_out, of_draws, of_aside, own, log_p[: len(z)], log_p[len(z) :], draws, len(rest))
+    return Scores(held_out, of_draws, of_aside, own, log_p[: len(z)], log_p[len(z) :], draws, len(rest), not set_aside)
 
 
 def three_way_row(found: Scores) -> Row:
     """Row ``three_way``: AUC of held-out latents against prior draws, and what it proves about their distance."""
     result = compare(found.of_held_out, found.of_prior)
     percent = f"{100 * max(result.auc, 1 - result.auc):.0f} times in 100 (50 would be chance)"
-    pick = "the held-out latent" if result.auc >= 0.5 else "the prior draw"
+    one, others = ("a latent", "the other latents") if found.split else ("a held-out latent", "the training data")
+    pick = f"the {one[2:]}" if result.auc >= 0.5 else "the prior draw"
     certain = f"; the two laws differ in at least {result.variation:.0%} of their mass" if result.variation else ""
     return Row(
         "three_way",
-        "at home among the training data",
+        f"at home among {others}",
         effect=result.auc,
         null=0.5 + result.null,
         z=result.z,
@@ -110,10 +113,14 @@ def three_way_row(found: Scores) -> Row:
         low=result.auc - 1.96 * result.error,
         high=result.auc + 1.96 * result.error,
         n_star=result.n_star,
-        details={"variation_at_least": result.variation, "n": result.n, "bubbles": found.rest},
-        meaning=f"Of a prior draw and a held-out latent, {pick} lies deeper among the training posteriors "
-        f"{percent}{certain}.",
-        all_clear="Prior draws lie as deep among the training posteriors as held-out latents do.",
+        details={
+            "variation_at_least": result.variation,
+            "n": result.n,
+            "bubbles": found.rest,
+            "split": found.split,
+        },
+        meaning=f"Of a prior draw and {one}, {pick} lies deeper among {others} {percent}{certain}.",
+        all_clear=f"Prior draws lie as deep among {others} as {'new' if found.split else 'held-out'} latents do.",
         remedy="Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
     )
 

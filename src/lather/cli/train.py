@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,7 +19,7 @@ from lather.train.settings import Settings
 
 if TYPE_CHECKING:
     from lather.data import Dataset
-    from lather.train import Run
+    from lather.train import Epoch, Run
 
 __all__ = ["parse_latent", "parse_options", "train"]
 
@@ -92,6 +92,7 @@ def train(
     model: ModelOptions = ModelOptions(),
     reading: DataOptions = DataOptions(),
     settings: Annotated[Settings, Parameter(name="*", group="Training")] = Settings(),  # noqa: B008
+    audit_every: int | None = None,
     tensorboard: bool = False,
     quiet: Annotated[bool, Parameter(negative="")] = False,
     as_json: JSON = False,
@@ -110,6 +111,9 @@ def train(
         Run directory to write (default: runs/DATA-RECIPE-LATENT, numbered if that exists).
     resume
         Go on with the run in this directory; everything is taken from it, only --epochs may grow and --devices change.
+    audit_every
+        Measure how well validation latents follow the prior after every so many epochs, and keep the numbers with the
+        losses (default: only at the end).
     tensorboard
         Also write TensorBoard files (extra: tensorboard).
     quiet
@@ -120,7 +124,7 @@ def train(
     from lather.train.assemble import assemble
 
     if resume is not None:
-        if (data, out, model, reading) != ("digits", None, ModelOptions(), DataOptions()):
+        if (data, out, model, reading, audit_every) != ("digits", None, ModelOptions(), DataOptions(), None):
             raise ConfigError("--resume takes everything from the run itself; leave out the data and the other options")
         return _resume(resume, settings, tensorboard=tensorboard, quiet=quiet, as_json=as_json)
 
@@ -142,12 +146,21 @@ def train(
         hold_n=model.hold_n,
     )
     folder = out if out is not None else _free(Path("runs") / f"{dataset.name}-{model.recipe}-{model.latent}")
-    notes = {"recipe": {"name": model.recipe, "paper": model.paper}, "data": {"load": how}}
+    notes: dict[str, Any] = {"recipe": {"name": model.recipe, "paper": model.paper}, "data": {"load": how}}
+    if audit_every is not None:
+        notes["audit_every"] = audit_every
     if not quiet:
         _say(f"{dataset!r}\n{network.objective!r}\n→ {folder}")
     with _stoppable(folder):
         run = fit(
-            network, dataset, out=folder, settings=settings, progress=not quiet, tensorboard=tensorboard, notes=notes
+            network,
+            dataset,
+            out=folder,
+            settings=settings,
+            progress=not quiet,
+            tensorboard=tensorboard,
+            callbacks=_callbacks(notes),
+            notes=notes,
         )
     _finish(run, dataset, as_json=as_json)
 
@@ -178,8 +191,16 @@ def _resume(folder: Path, settings: Settings, *, tensorboard: bool, quiet: bool,
             resume=True,
             progress=not quiet,
             tensorboard=tensorboard,
+            callbacks=_callbacks(config),
         )
     _finish(run, dataset, as_json=as_json)
+
+
+def _callbacks(config: Mapping[str, Any]) -> list[Callable[[Epoch], object]]:
+    """What is called after epochs, by what ``config.json`` says."""
+    from lather.pipeline.callback import AuditEvery
+
+    return [] if config.get("audit_every") is None else [AuditEvery(config["audit_every"])]
 
 
 def _finish(run: Run, dataset: Dataset, *, as_json: bool) -> None:

@@ -15,11 +15,9 @@ from lather.data import Dataset, load
 from lather.data.remarks import remarks
 from lather.errors import RunError
 from lather.holding import held_rows
-from lather.models import Autoencoder, Parts, iwae_bound
-from lather.models.densities import bounded_by_evidence
-from lather.models.kl import PosteriorKL
+from lather.models import Autoencoder
 from lather.models.posteriors.distributions import Delta, DiagonalNormal
-from lather.models.reconstruction import Reconstruction
+from lather.pipeline.evidence import evidence
 from lather.train import Run, open_run
 from lather.train.checkpoint import save_tensors
 from lather.train.seeds import reseed
@@ -90,14 +88,12 @@ def measure(
         train_stds=train_std,
         labels=test.labels,
         label_names=data.classes or (),
-        elbo=_elbo(model, x, generator),
-        elbo_tightened=_tightened(model, x, generator),
-        elbo_is_likelihood=model.likelihood.scores(x),
         features=features,
         context={**_context(run, data), "notes": list(remarks(z.flatten(1).cpu()))},
         further=held_rows(run, z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed)).to(z.device)]),
         sampler=run.sampler,
         seed=seed,
+        **evidence(model, test, x, generator),
     )
     if run.path is not None:
         tensors = {"z": z, "mean": mean, "std": std}
@@ -138,30 +134,6 @@ def _training(
     if len(order) < FEWEST or not kinds <= {Delta, DiagonalNormal} or len(kinds) > 1:
         return None, None
     return torch.cat(means), torch.cat(stds) if kinds == {DiagonalNormal} else None
-
-
-@torch.no_grad()
-def _elbo(model: Autoencoder, x: Tensor, generator: torch.Generator, draws: int = 4) -> float | None:
-    """ELBO in nats per datum, ``draws`` latents each, or ``None`` where the model defines none."""
-    if not bounded_by_evidence(Parts(model.prior, model.posterior, model.likelihood)):
-        return None
-    total = 0.0
-    for part in x.split(512):
-        for _ in range(draws):
-            step = model.step(part, generator=generator)
-            loss = Reconstruction()(step) + PosteriorKL()(step)
-            total += loss.item() * len(part) / draws
-    return -total / len(x)
-
-
-def _tightened(model: Autoencoder, x: Tensor, generator: torch.Generator, k: int = 64, most: int = 500) -> float | None:
-    """What the importance-weighted bound of ``k`` draws adds to the ELBO of the same data, in nats per datum."""
-    if not bounded_by_evidence(Parts(model.prior, model.posterior, model.likelihood)):
-        return None
-    few = x[torch.randperm(len(x), generator=generator, device=x.device)[:most]]  # as many decodes as the ELBO of 8000
-    elbo = _elbo(model, few, generator)
-    assert elbo is not None
-    return float(iwae_bound(model, few, k, generator=generator, batch=512).double().mean()) - elbo
 
 
 def _context(run: Run, data: Dataset) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def fit(
         resume: go on with the run in ``out``. Model, data and settings must be the same (``epochs`` may grow).
         progress: show a progress bar (a line an epoch where there is no terminal).
         tensorboard: also write TensorBoard files to ``out/tensorboard`` (extra ``tensorboard``).
-        callbacks: called with an :class:`Epoch` after each epoch, on the first process.
+        callbacks: called with an :class:`Epoch` after each epoch, before its checkpoint, on the first process; such as
+            :class:`lather.AuditEvery`.
         notes: JSON-ready facts to keep in ``config.json``, such as the recipe's name.
         **changes: single settings by name, such as ``epochs=50, lr=3e-4``.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,12 +36,18 @@ _RESIDENT = 4 * 2**30  # bytes of stored data that are moved to an accelerator w
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a callback sees after an epoch: the model as it is, and the validation losses."""
+    """What a callback sees after an epoch: the model as it is, and the validation losses.
+
+    A callback may draw random numbers as it likes: every step sets its own streams anew.
+    """
 
     number: int  #: counted from 1
     t: int
-    model: Autoencoder
+    model: Autoencoder  #: the average of its weights, where one is kept; leave it as it was found
     validation: dict[str, float]
+    data: Dataset
+    #: adds a row to ``metrics.jsonl`` and shows it: its kind (the row's ``split``), then numbers or words by name
+    record: Callable[[str, Mapping[str, Any]], None]
 
 
 def batches_per_epoch(n: int, batch_size: int) -> int:
@@ -72,7 +78,8 @@ def train(
         folder: run directory for checkpoints, or ``None``.
         log: takes the rows of metrics.
         progress: whether to show progress.
-        callbacks: called after every epoch on the first process.
+        callbacks: called after every epoch on the first process, before that epoch's checkpoint is written: what they
+            record is on disk with it, and a resumed run has the same rows as an uninterrupted one.
 
     Raises:
         TrainingError: a loss that is not finite.
@@ -96,17 +103,21 @@ def train(
     average = _mean_over(fabric) if fabric.world_size > 1 else None
     started, before = time.monotonic(), state.seconds
 
-    def report(kind: str, values: dict[str, float]) -> None:
+    def report(kind: str, values: Mapping[str, Any], *, epoch: int) -> None:
         state.seconds = before + time.monotonic() - started
-        row = {"step": state.t, "epoch": state.epoch + 1, "split": kind, **values, "seconds": round(state.seconds, 3)}
+        row = {"step": state.t, "epoch": epoch, "split": kind, **values, "seconds": round(state.seconds, 3)}
         if first:
             log.write(row)
+
+    def record(kind: str, values: Mapping[str, Any]) -> None:
+        report(kind, values, epoch=state.epoch)
+        bar.note(state.epoch, kind, values)
 
     def flush() -> None:
         values = _mean_of_processes(means.take(), fabric)
         if values:
             _require_finite(values, state, folder, since=True)
-            report("train", values)
+            report("train", values, epoch=state.epoch + 1)
 
     def against(x: Tensor) -> dict[str, Tensor]:
         """Train what the model is trained against, on the batch that it is about to learn from."""
@@ -170,17 +181,19 @@ def train(
             validation = validate(state.kept, data.validation, settings, fabric.device)
             validation = _mean_of_processes(validation, fabric)
             _require_finite(validation, state, folder)
-            report("validation", validation)
+            report("validation", validation, epoch=state.epoch + 1)
             state.model.objective.heed(validation)
             bar.epoch(state.epoch, state.t, validation, state.seconds)
             state.epoch, state.batch = state.epoch + 1, 0
             if settings.patience is not None:
                 state.remember_best(validation["loss"])
-            if fabric.world_size > 1 or state.epoch == epochs or _elapsed(saved, settings):
-                checkpoint()
-            if first:
-                for callback in callbacks:
-                    callback(Epoch(state.epoch, state.t, _unwrapped(state.kept), validation))
+            try:
+                if first:
+                    for callback in callbacks:
+                        callback(Epoch(state.epoch, state.t, _unwrapped(state.kept), validation, data, record))
+            finally:  # a callback that raises ends the training, which can then be resumed from here
+                if fabric.world_size > 1 or state.epoch == epochs or _elapsed(saved, settings):
+                    checkpoint()
 
 
 @torch.no_grad()

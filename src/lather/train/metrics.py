@@ -72,14 +72,14 @@ class MetricsLog:
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=keep + 1)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Add a row: ``step``, ``epoch`` and ``split``, then numbers."""
+        """Add a row: ``step``, ``epoch`` and ``split``, then numbers, or words and ``None``, which no curve shows."""
         self.rows.append(row)
         if self._file is not None:
             self._file.write(json.dumps(row) + "\n")
             self._file.flush()
         if self._board is not None:
             for name, value in row.items():
-                if name not in ("step", "epoch", "split"):
+                if name not in ("step", "epoch", "split") and isinstance(value, (int, float)):
                     self._board.add_scalar(f"{row['split']}/{name}", value, row["step"])
 
     def sync(self) -> None:

@@ -75,6 +75,13 @@ class Progress:
                 soft_wrap=True,
             )
 
+    def note(self, epoch: int, kind: str, values: Mapping[str, Any]) -> None:
+        """A line of its own about epoch ``epoch`` (counted from 1), such as what a callback measured."""
+        if self._console is not None:
+            self._console.print(
+                f"epoch {epoch}/{self._epochs}  {kind} {_line(values)}", highlight=False, markup=False, soft_wrap=True
+            )
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -83,5 +90,11 @@ class Progress:
             self._bar.stop()
 
 
-def _line(values: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+def _line(values: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name} {_shown(value)}" for name, value in values.items())
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
