@@ -17,7 +17,8 @@ SOURCE = Path(lather.__file__).parent
 
 #: what each package may import; the foundation may be imported by all
 FOUNDATION = {"absent", "errors", "spec", "files", "__init__"}
-ALLOWED = {
+ALL = {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding"}
+ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "absent": {"errors"},
     "spec": {"errors", "absent"},
@@ -30,9 +31,10 @@ ALLOWED = {
     "auditing": {"priors", "divergences"},
     "train": {"priors", "divergences", "models", "data", "samplers"},
     "holding": {"priors", "divergences", "models", "train", "auditing"},
-    "pipeline": {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding"},
-    "cli": {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding", "pipeline"},
-    "__init__": {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding", "pipeline"},
+    "pipeline": ALL,
+    "repairing": {*ALL, "pipeline"},
+    "cli": {*ALL, "pipeline", "repairing"},
+    "__init__": {*ALL, "pipeline", "repairing"},
 }
 
 

@@ -105,11 +105,13 @@ from lather.models import (
 from lather.priors import (
     LEARNED_PRIORS,
     PRIORS,
+    Affine,
     AggregatePosterior,
     BallRadius,
     BallUniform,
     DelegatedDistribution,
     Empirical,
+    FlowMatching,
     FlowPrior,
     GaussianMixture,
     LaplacePrior,
@@ -145,9 +147,20 @@ if TYPE_CHECKING:
     from lather.pipeline.metric import (
         LatentAudit as LatentAudit,  # not in __all__: it needs an extra, and `from lather import *` does not
     )
+    from lather.repairing import (
+        Repair,
+        repair,
+    )
     from lather.samplers import (
         SAMPLERS,
+        Bandwidth,
+        MixtureSize,
         SecondStage,
+        choose_mixture,
+        fit_aggregate,
+        fit_flow,
+        fit_flow_matching,
+        fit_gaussian,
         fit_mixture,
         fit_second_stage,
     )
@@ -167,10 +180,13 @@ __version__ = "0.1.0"
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
     "AuditEvery": "lather.pipeline.callback",
+    "Bandwidth": "lather.samplers",
     "Dataset": "lather.data",
     "LatentAudit": "lather.pipeline.metric",
     "Latents": "lather.data",
+    "MixtureSize": "lather.samplers",
     "Opponents": "lather.train",
+    "Repair": "lather.repairing",
     "Report": "lather.auditing",
     "Run": "lather.train",
     "SAMPLERS": "lather.samplers",
@@ -178,11 +194,17 @@ _LATE = {
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
     "audit": "lather.pipeline.audit",
+    "choose_mixture": "lather.samplers",
     "fit": "lather.train",
+    "fit_aggregate": "lather.samplers",
+    "fit_flow": "lather.samplers",
+    "fit_flow_matching": "lather.samplers",
+    "fit_gaussian": "lather.samplers",
     "fit_mixture": "lather.samplers",
     "fit_second_stage": "lather.samplers",
     "load": "lather.data",
     "open_run": "lather.train",
+    "repair": "lather.repairing",
 }
 
 __all__ = [
@@ -193,12 +215,14 @@ __all__ = [
     "PRIORS",
     "SAMPLERS",
     "Adversarial",
+    "Affine",
     "AggregatePosterior",
     "AndersonDarling",
     "AuditEvery",
     "Autoencoder",
     "BallRadius",
     "BallUniform",
+    "Bandwidth",
     "Bernoulli",
     "CapabilityError",
     "ConfigError",
@@ -221,6 +245,7 @@ __all__ = [
     "Energy",
     "EppsPulley",
     "FixedNoise",
+    "FlowMatching",
     "FlowPosterior",
     "FlowPrior",
     "FullCovariance",
@@ -248,6 +273,7 @@ __all__ = [
     "Match",
     "MaxSliced",
     "MissingExtraError",
+    "MixtureSize",
     "MultivariateT",
     "Normal",
     "NullDistribution",
@@ -263,6 +289,7 @@ __all__ = [
     "RadiusCDF",
     "RationalQuadraticKernel",
     "Reconstruction",
+    "Repair",
     "Report",
     "Run",
     "RunError",
@@ -292,9 +319,14 @@ __all__ = [
     "Weighted",
     "assemble",
     "audit",
+    "choose_mixture",
     "describe",
     "detection_size",
     "fit",
+    "fit_aggregate",
+    "fit_flow",
+    "fit_flow_matching",
+    "fit_gaussian",
     "fit_mixture",
     "fit_second_stage",
     "iwae_bound",
@@ -304,6 +336,7 @@ __all__ = [
     "make_prior",
     "open_run",
     "rebuild",
+    "repair",
 ]
 
 

@@ -193,8 +193,8 @@ def test_settings_out_of_range_are_refused() -> None:
     for wrong in ({"steps": 0}, {"lr": 0.0}, {"hidden": ()}):
         with pytest.raises(ConfigError, match="second stage"):
             fit_second_stage(z, **wrong)
-    with pytest.raises(ConfigError, match="mixture, second-stage"):
-        find_sampler("flow")
+    with pytest.raises(ConfigError, match="gaussian, mixture, second-stage, aggregate, flow, flow-matching"):
+        find_sampler("gan")
     assert isinstance(fit_mixture(z), GaussianMixture)
     with pytest.raises(ConfigError, match="second stage"):
         SecondStage(0)

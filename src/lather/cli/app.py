@@ -7,6 +7,7 @@ from cyclopts import App
 from lather import __version__
 from lather.cli.audit import audit
 from lather.cli.doctor import doctor
+from lather.cli.repair import repair
 from lather.cli.sample import sample
 from lather.cli.tables import divergences, priors, recipes
 from lather.cli.train import train
@@ -27,6 +28,7 @@ Every command takes `--debug` for a traceback. Exit status: 0 done, 1 failed, 2 
 app.command(train)
 app.command(audit)
 app.command(sample)
+app.command(repair)
 app.command(recipes)
 app.command(priors)
 app.command(divergences)

@@ -39,8 +39,9 @@ def sample(
     n
         How many.
     prior
-        What to draw latents from: fitted, the mixture or second stage that training fitted to them; model, the prior
-        they were trained with; or another one, `lather priors` lists them (default: fitted where there is one).
+        What to draw latents from: repaired, what `lather repair` found; fitted, the mixture or second stage that
+        training fitted to them; model, the prior they were trained with; or another one, `lather priors` lists them
+        (default: the first of these three that there is).
     out
         File to write: .png, .npy or .npz (default: RUN/generated.png, .npy for features).
     seed
@@ -86,7 +87,7 @@ def _source(run: Run, asked: str | None) -> tuple[Prior, str]:
 
     model = run.model
     if asked is None:
-        asked = "model" if run.sampler is None else "fitted"
+        asked = "repaired" if run.repaired is not None else "model" if run.sampler is None else "fitted"
     if asked == "model":
         return model.prior, f"the model's prior {model.prior!r}"
     if asked == "fitted":
@@ -95,5 +96,9 @@ def _source(run: Run, asked: str | None) -> tuple[Prior, str]:
                 f"nothing was fitted to the latents of {run.path}: its recipe draws from the prior; use --prior model"
             )
         return run.sampler, f"the {type(run.sampler).__name__} fitted to the training latents ({model.sampler})"
+    if asked == "repaired":
+        if run.repaired is None:
+            raise ConfigError(f"{run.path} holds no repaired prior; run: lather repair {run.path}")
+        return run.repaired, f"the repaired prior {run.repaired!r}"
     law = make_prior(asked, model.prior.d)
     return law, repr(law)

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from lather.errors import ConfigError
 from lather.priors import GaussianMixture
-from lather.samplers.sample import standardised
+from lather.samplers.sample import Standardised, standardised
 
-__all__ = ["fit_mixture"]
+__all__ = ["RIDGE", "em", "fit_mixture"]
 
-_RIDGE = 1e-5  # added to the variances of standardised latents, so that no component shrinks onto one of them
+RIDGE = 1e-5  # added to the variances of standardised latents, so that no component shrinks onto one of them
 _SIZES = (1, 2, 5, 10, 20, 50)  # that components=None chooses from
 
 
@@ -67,24 +67,27 @@ def fit_mixture(
         held = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).numpy()
         out, rest = held[: max(len(x) // 10, 1)], held[max(len(x) // 10, 1) :]
         sizes = [k for k in _SIZES if each * k <= len(rest)]
-        scores = {k: float(_em(x[rest], k, covariance, seed, iterations).score(x[out])) for k in sizes}
+        scores = {k: float(em(x[rest], k, covariance, seed, iterations).score(x[out])) for k in sizes}
         components = max(scores, key=lambda k: scores[k])
-    found = _em(x, components, covariance, seed, iterations)
-    means = data.shift + data.scale * torch.from_numpy(found.means_)
-    spread = torch.from_numpy(found.covariances_)
-    like = z.detach()
-    weights = torch.from_numpy(found.weights_).to(like)
-    if covariance == "diag":
-        return GaussianMixture(means.to(like), (spread.sqrt() * data.scale).to(like), weights=weights)
+    return _as_prior(em(x, components, covariance, seed, iterations), data, z)
+
+
+def _as_prior(found: Any, data: Standardised, like: Tensor) -> GaussianMixture:
+    """What EM found on standardised latents, on their own scale, in the dtype and on the device of ``like``."""
+    means = (data.shift + data.scale * torch.from_numpy(found.means_)).to(like)
+    spread, weights = torch.from_numpy(found.covariances_), torch.from_numpy(found.weights_).to(like)
+    if found.covariance_type == "diag":
+        return GaussianMixture(means, (spread.sqrt() * data.scale).to(like), weights=weights)
     covariances = spread * data.scale * data.scale.unsqueeze(-1)
-    return GaussianMixture(means.to(like), covariances=covariances.to(like), weights=weights)
+    return GaussianMixture(means, covariances=covariances.to(like), weights=weights)
 
 
-def _em(x: Any, k: int, covariance: str, seed: int, iterations: int) -> Any:
+def em(x: Any, k: int, covariance: str, seed: int, iterations: int) -> Any:
+    """scikit-learn's mixture of ``k`` components, fitted to ``x`` (n, d)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture as Engine
 
-    engine = Engine(k, covariance_type=covariance, reg_covar=_RIDGE, max_iter=iterations, random_state=seed % 2**32)
+    engine = Engine(k, covariance_type=covariance, reg_covar=RIDGE, max_iter=iterations, random_state=seed % 2**32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return engine.fit(x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,7 +15,8 @@ from torch.nn.functional import softplus
 
 from lather.errors import ConfigError
 from lather.priors import DelegatedDistribution, Prior
-from lather.samplers.sample import standardised
+from lather.samplers.descent import OnStep, descend
+from lather.samplers.sample import parted, standardised
 
 __all__ = ["SecondStage", "fit_second_stage"]
 
@@ -95,6 +95,8 @@ def fit_second_stage(
     batch: int = 256,
     lr: float = 3e-3,
     seed: int = 0,
+    held_out: Tensor | None = None,
+    on_step: OnStep | None = None,
 ) -> SecondStage:
     """A VAE of as many latents as ``z`` has dimensions, trained on ``z`` with a learned noise γ.
 
@@ -110,6 +112,8 @@ def fit_second_stage(
         batch: latents a step.
         lr: peak learning rate.
         seed: of weights, batches and noise.
+        held_out: latents (m, d) that choose the weights; ``None`` for a tenth of ``z``, which is then not trained on.
+        on_step: told the share of the work that is done.
 
     Returns:
         The prior, in the dtype and on the device of ``z``; it is not trained any further.
@@ -123,28 +127,19 @@ def fit_second_stage(
     steps = min(max(40 * len(z) // batch, 300), 3000) if steps is None else steps
     data = standardised(z, least=20, who="a second stage")
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(data.values), generator=generator)
-    x = data.values.float()[order]
-    held, x = x[: len(x) // 10], x[len(x) // 10 :]
+    x, held = parted(data, held_out, generator)
     prior = SecondStage(z.shape[1], hidden=tuple(hidden), seed=seed).requires_grad_(True)
-    optimizer = torch.optim.Adam(prior.parameters(), lr=lr)
-    best, kept = math.inf, copy.deepcopy(prior.state_dict())
-    every = max(steps // 12, 1)
-    with torch.enable_grad():
-        for t in range(1, steps + 1):
-            for group in optimizer.param_groups:
-                group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * (t - 1) / steps))
-            index = torch.randint(len(x), (min(batch, len(x)),), generator=generator)
-            loss = -prior.bound(x[index], generator).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(prior.parameters(), 10.0)
-            optimizer.step()
-            if t % every == 0 or t == steps:
-                score = _score(prior, held)
-                if score < best:
-                    best, kept = score, copy.deepcopy(prior.state_dict())
-    prior.load_state_dict(kept)
+    prior = descend(
+        prior,
+        x,
+        lambda prior, part, generator: -prior.bound(part, generator).mean(),
+        lambda prior: _score(prior, held),
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        generator=generator,
+        on_step=on_step,
+    )
     prior.shift.copy_(data.shift)
     prior.scale.copy_(data.scale)
     return prior.requires_grad_(False).to(z)

@@ -33,6 +33,7 @@ class Run:
         metrics: the rows of ``metrics.jsonl``.
         sampler: what was fitted to the training latents to draw new ones from, ``None`` where the model's prior is
             meant for that: ``run.model.generate(64, prior=run.sampler)`` does right in both cases.
+        repaired: what :func:`lather.repair` found to draw from instead, ``None`` where nothing was repaired.
     """
 
     model: Autoencoder
@@ -40,6 +41,7 @@ class Run:
     config: dict[str, Any]
     metrics: list[dict[str, Any]]
     sampler: Prior | None = None
+    repaired: Prior | None = None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -95,4 +97,4 @@ def open_run(
         raise ConfigError(f"{weights} does not fit the model that {path / 'config.json'} describes: {error}") from error
     metrics = path / "metrics.jsonl"
     rows = read_metrics(metrics) if metrics.is_file() else []
-    return Run(model.eval(), path, config, rows, load_sampler(path))
+    return Run(model.eval(), path, config, rows, load_sampler(path), load_sampler(path, "repaired"))

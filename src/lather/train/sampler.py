@@ -16,7 +16,7 @@ from lather.spec import build
 from lather.train.checkpoint import load_tensors, save_tensors
 from lather.train.seeds import reseed, seed_for
 
-__all__ = ["fit_sampler", "load_sampler", "save_sampler"]
+__all__ = ["fit_sampler", "load_sampler", "remove_sampler", "save_sampler"]
 
 SCHEMA = 1
 _STREAM = 7  # of random numbers; 1 to 6 belong to the loop and to measuring
@@ -42,21 +42,39 @@ def fit_sampler(model: Autoencoder, data: Dataset, seed: int) -> Prior | None:
     return fit(z, seed=seed_for(seed, _STREAM, 2) % 2**31)
 
 
-def save_sampler(folder: Path, prior: Prior) -> None:
-    """Write ``prior.safetensors`` and then ``prior.json``, each wholly or not at all."""
-    save_tensors(folder / "prior.safetensors", prior.state_dict())
-    write_json(folder / "prior.json", {"schema": SCHEMA, "prior": prior.spec()})
+def save_sampler(folder: Path, prior: Prior, name: str = "prior") -> None:
+    """Write ``prior.safetensors`` and then ``prior.json``, each wholly or not at all.
+
+    Args:
+        folder: of the run.
+        prior: what to keep.
+        name: ``"prior"`` for what training fitted, ``"repaired"`` for what a repair found.
+    """
+    remove_sampler(folder, name)  # a crash between the two files leaves no pair that does not match
+    save_tensors(folder / f"{name}.safetensors", prior.state_dict())
+    write_json(folder / f"{name}.json", {"schema": SCHEMA, "prior": prior.spec()})
 
 
-def load_sampler(folder: Path) -> Prior | None:
-    """What :func:`save_sampler` wrote, or ``None`` if there is nothing; on the CPU.
+def remove_sampler(folder: Path, name: str) -> None:
+    """Remove what :func:`save_sampler` wrote, if anything."""
+    for ending in ("json", "safetensors"):
+        (folder / f"{name}.{ending}").unlink(missing_ok=True)
+
+
+def load_sampler(folder: Path, name: str = "prior") -> Prior | None:
+    """What :func:`save_sampler` wrote under ``name``, or ``None`` if there is nothing; on the CPU.
 
     Raises:
         RunError: one of the two files is missing, damaged, or from another version.
     """
-    record, tensors = folder / "prior.json", folder / "prior.safetensors"
+    record, tensors = folder / f"{name}.json", folder / f"{name}.safetensors"
     if not record.exists() and not tensors.exists():
         return None
+    remedy = (
+        f"repair again: lather repair {folder}"
+        if name == "repaired"
+        else f"fit the sampler again: delete {folder / 'model.safetensors'} and run lather train --resume {folder}"
+    )
     data = read_json(record)
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise RunError(f"{record} is not in format {SCHEMA}, which this version of Lather reads")
@@ -65,8 +83,5 @@ def load_sampler(folder: Path) -> Prior | None:
         prior = build(data.get("prior"), Prior)
         prior.load_state_dict(state)
     except (ConfigError, RuntimeError, TypeError) as error:
-        raise RunError(
-            f"{record} and {tensors.name} do not belong together ({error}); fit the sampler again: delete "
-            f"{folder / 'model.safetensors'} and run lather train --resume {folder}"
-        ) from error
+        raise RunError(f"{record} and {tensors.name} do not belong together ({error}); {remedy}") from error
     return prior.requires_grad_(False)
