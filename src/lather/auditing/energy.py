@@ -47,7 +47,7 @@ def energy_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
     words = (
         "Latents and prior draws are spread differently: a latent's neighbours are more often other latents.",
         "Latents and prior draws mix: neither has neighbours of its own kind more often than the other.",
-        "Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
+        "Raise the weight of the matching term, or sample from what fits the latents (lather repair).",
     )
     energy = Energy()
     if energy.needs(prior) == "closed form":

@@ -38,7 +38,7 @@ TITLES = {  # of all rows about decoded data
 REMEDIES = {  # by the step of the sampling gap that costs most
     "decoder": "Give the decoder more capacity or train it longer; no prior or sampler will repair it.",
     "noise": "Lower the posterior noise (a smaller weight of the KL), or train longer, so that decodes stand it.",
-    "gap": "Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
+    "gap": "Raise the weight of the matching term, or sample from what fits the latents (lather repair).",
     "fitted": "Fit the sampler to more latents, with more components, or match the latents with the prior.",
 }
 

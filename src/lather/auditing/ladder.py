@@ -29,8 +29,8 @@ _FOLLOWS = " (Some of this follows from the spread being off; mend that first.)"
 _REMEDIES = {
     1: "Raise the weight of the matching term; if only the mean is off, train longer.",
     2: "Raise the weight of the matching term, or sample from a Gaussian fitted to the latents.",
-    3: "Add HermiteLadder(order=3) or a small-bandwidth MMD, or fit a mixture or flow to sample from.",
-    4: "Add a small-bandwidth MMD or RadiusCDF(), or fit a mixture or flow to sample from.",
+    3: "Add HermiteLadder(order=3) or a small-bandwidth MMD, or fit what to sample from (lather repair).",
+    4: "Add a small-bandwidth MMD or RadiusCDF(), or fit what to sample from (lather repair).",
 }
 _MOST = 10_000  # pairs grow with the square of n: at 10 000 the ladder takes seconds
 

@@ -51,7 +51,7 @@ def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch
         null,
         f"Latents lie at other distances from each other than prior draws do{wide}: they clump, or spread too far.",
         "Latents lie as far from each other as prior draws do.",
-        "Add DistanceCDF() together with RadiusCDF() to the objective, or fit a mixture or flow to sample from.",
+        "Add DistanceCDF() together with RadiusCDF() to the objective, or fit what to sample from (lather repair).",
     )
 
 
@@ -76,7 +76,7 @@ def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Gen
     words = (
         "Seen from close by, latents clump: near each there are more others than near a prior draw, with gaps between.",
         "Seen from close by, latents are spread as evenly as prior draws.",
-        f"Add MMD(GaussianKernel({small_bandwidth(d):.3g})) to the objective, or fit a mixture or flow to sample from.",
+        f"Add MMD(GaussianKernel({small_bandwidth(d):.3g})) to the objective, or fit what to sample from (lather repair).",
     )
     if not known:
         return null_row(

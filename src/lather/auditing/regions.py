@@ -30,7 +30,7 @@ _STRAYS = "data where prior draws never fall"
 _STRAYS_WORDS = (
     "{share} of latents lie outside the region that holds 99% of the prior: such data are not generated.",
     "Latents stay where the prior is.",
-    "Raise the weight of the matching term (in a VAE: β), or sample from a mixture or flow fitted to the latents.",
+    "Raise the weight of the matching term (in a VAE: β), or sample from what fits the latents (lather repair).",
 )
 
 
@@ -48,7 +48,7 @@ def holes_row(found: Scores, *, generator: torch.Generator | None = None) -> Row
         _uniform(generator),
         "{share} of prior draws fall where fewer than 1% of latents lie: what is decoded there is a guess.",
         "Prior draws fall into regions without data no more often than latents do.",
-        "Sample from a mixture or flow fitted to the latents, which keeps out of there, or match more strongly.",
+        "Sample from what fits the latents (lather repair), which keeps out of there, or match more strongly.",
     )
     row.details["worst"] = order.tolist()
     return row
@@ -93,7 +93,7 @@ def crowding_row(found: Scores, *, generator: torch.Generator | None = None) -> 
         "{share} of latents lie where others crowd and fewer than 1% of prior draws fall: such data "
         "are generated too rarely.",
         "Latents lie in crowded regions no more often than prior draws do.",
-        "Add a small-bandwidth MMD to the objective, or sample from a mixture or flow fitted to the latents.",
+        "Add a small-bandwidth MMD to the objective, or sample from what fits the latents (lather repair).",
     )
 
 

@@ -192,7 +192,7 @@ def signal_row(
         f"Along signal direction {found.worst + 1} of {len(directions)}, where data differ most, latents are spread "
         f"differently from the prior (mean {off.mean():.2f}, standard deviation {off.std():.2f}).",
         "Along the directions that carry most of the information, the latents are spread like the prior.",
-        "Add Sliced(Wasserstein1d()) or MaxSliced to the objective, or fit a mixture or flow to sample from.",
+        "Add Sliced(Wasserstein1d()) or MaxSliced to the objective, or fit what to sample from (lather repair).",
     )
 
 

@@ -121,7 +121,7 @@ def three_way_row(found: Scores) -> Row:
         },
         meaning=f"Of a prior draw and {one}, {pick} lies deeper among {others} {percent}{certain}.",
         all_clear=f"Prior draws lie as deep among {others} as {'new' if found.split else 'held-out'} latents do.",
-        remedy="Raise the weight of the matching term, or sample from a mixture or flow fitted to the latents.",
+        remedy="Raise the weight of the matching term, or sample from what fits the latents (lather repair).",
     )
 
 
