@@ -42,3 +42,11 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(20)
+
+
+@pytest.fixture(scope="module")
+def few_draws() -> Iterator[None]:
+    """Nulls of 99 draws instead of 999, for tests of what is done with a report rather than of its p-values."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lather.divergences.null._DRAWS", 99)
+        yield

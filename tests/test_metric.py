@@ -209,6 +209,8 @@ PROCESS = """
 import sys, torch
 import torch.distributed as dist
 import lather as lt
+
+pytestmark = pytest.mark.usefixtures("few_draws")
 rank, place = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{place}/store", rank=rank, world_size=3)
 audit = lt.LatentAudit(1, size=200)

@@ -12,6 +12,8 @@ from lather.auditing.blame import IMAGE_KEYS, image_rows
 from lather.auditing.gap import METRICS
 from lather.priors import Normal, StandardNormal
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 PRIOR = StandardNormal(3)
 
 

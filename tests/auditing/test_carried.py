@@ -1,4 +1,4 @@
-"""Nulls carried from 256 latents to more are those of more."""
+"""Nulls carried from 128 latents to more are those of more."""
 
 from __future__ import annotations
 

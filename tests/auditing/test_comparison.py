@@ -17,6 +17,8 @@ from lather.divergences.detection import DetectionSize
 from lather.errors import DataError
 from lather.priors import StandardNormal
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 HOSTILE = "<b onclick=x>\x1b[2J"
 
 

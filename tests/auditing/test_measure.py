@@ -12,6 +12,8 @@ from lather.auditing import Report, measure_latents, sampling_gap
 from lather.errors import DataError, RunError, ShapeError
 from lather.priors import StandardNormal, UniformCube
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 BASIS = torch.randn(4, 36, generator=torch.Generator().manual_seed(3)) / 4
 KEYS = ["rate", "overlap", "two_draw", "three_way", "ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius"]
 KEYS += ["pair_distance", "energy", "mmd_small", "per_axis", "signal", "holes", "crowding", "strays", "memorisation"]

@@ -23,6 +23,8 @@ from lather.auditing.views import row_view
 from lather.divergences.detection import DetectionSize
 from lather.priors import StandardNormal
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }} $\\frac{\x1b[31m"
 
 

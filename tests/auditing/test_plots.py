@@ -17,6 +17,8 @@ from lather.auditing.plots.qq import qq_data, simultaneous_band
 from lather.auditing.plots.roc import curve
 from lather.priors import GaussianMixture, StandardNormal, UniformCube, UniformSphere
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 def test_distances_are_a_density_and_that_of_the_prior(generator: torch.Generator) -> None:
     for prior in (StandardNormal(6), UniformCube(3), UniformSphere(4), GaussianMixture(torch.eye(3)[:2] * 4, 0.5)):

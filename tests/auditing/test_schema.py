@@ -15,6 +15,8 @@ from lather.auditing.report import SCHEMA
 from lather.errors import RunError
 from lather.priors import StandardNormal, UniformCube
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 jsonschema = pytest.importorskip("jsonschema", reason="the schema is checked by jsonschema (extra dev)")
 
 

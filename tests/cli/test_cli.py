@@ -44,7 +44,8 @@ def test_a_level_in_place_of_a_weight(here: Path, capsys: pytest.CaptureFixture[
     report = json.loads((here / "held" / "report.json").read_text())
     (row,) = (row for row in report["rows"] if row["key"] == "held")
     assert row["null"] == 1.5
-    assert "Held while training: Energy(). Asked: z of 1.5, which is z = 1.5 in batches of" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Held while training: Energy(). Asked: z of 1.5, which is z = 1.5 in batches of" in printed
     # two epochs of ten steps reach nothing, and the report says why
     assert not row["details"]["reached"]
     assert row["verdict"] == "amber"

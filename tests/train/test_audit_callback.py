@@ -15,6 +15,8 @@ from lather.errors import ConfigError
 from lather.train import Epoch, fit
 from lather.train.metrics import read_metrics
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
 SETTINGS = {"epochs": 4, "batch_size": 128, "progress": False, "ema": 0.9, "checkpoint_seconds": 0}
 NAMES = ("step", "epoch", "n_star", "by", "ladder_1", "ladder_2", "ladder_3", "ladder_4", "radius", "radius_p", "n")

@@ -1,8 +1,8 @@
 """A null distribution carried from the few latents it was simulated with to the many that are measured.
 
 A statistic that is quadratic in the empirical law fluctuates, under the prior, like a weighted sum of independent χ²
-variables divided by n: its shape settles quickly, and only its scale goes on to shrink. So the null of 256 latents,
-which takes a second or two to simulate and is kept, serves all larger samples, right to a few parts in a thousand.
+variables divided by n: its shape settles quickly, and only its scale goes on to shrink. So the null of 128 latents,
+which takes a second to simulate and is kept, serves all larger samples, right to one part in a hundred.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lather.priors.base import Prior
 
 __all__ = ["SIMULATED", "carried_null"]
 
-SIMULATED = 256  #: latents in a statistic whose null is simulated
+SIMULATED = 128  #: latents in a statistic whose null is simulated
 
 
 def carried_null(divergence: Divergence, prior: Prior, n: int) -> NullDistribution:
-    """The null of ``divergence`` at n latents: simulated up to 256, carried beyond.
+    """The null of ``divergence`` at n latents: simulated up to 128, carried beyond.
 
     Unbiased statistics, whose mean is 0, shrink like 1/√(n(n−1)), which is exact for their standard deviation; others
     like 1/n.

@@ -31,7 +31,7 @@ def energy_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Genera
     against a difference of one kind.
 
     Where the averages over the prior are known (N(0, I)), they are used, with up to 4000 latents: E is unbiased, its
-    null is simulated once at 256 latents and carried to n, and n* = n (c − m)/(E − m) with the null's mean m and 95%
+    null is simulated once at 128 latents and carried to n, and n* = n (c − m)/(E − m) with the null's mean m and 95%
     quantile c. Elsewhere as many prior draws as latents, up to 1500 of each, are relabelled at random 999 times
     (add-one rule): exact at every n and d. That halves the power, and n* is for a sample compared with the prior
     itself, hence half as large: n* = ½ n (c − m)/(E − m).

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lather.auditing.carried import SIMULATED, carried_null
+from lather.auditing.carried import carried_null
 from lather.auditing.row import Row
 from lather.divergences.detection import DetectionSize
 from lather.divergences.distance_cdf import DistanceCDF
@@ -19,6 +19,7 @@ from lather.priors.base import Prior
 
 __all__ = ["mmd_small_row", "null_row", "pair_distance_row", "small_bandwidth"]
 
+_SIMULATED = 256  # latents in a statistic whose null is simulated at its own size
 _DISTANT = 2_000  # latents whose distances are counted
 _SUMMED = 4_000  # latents in one whose null is known
 
@@ -36,9 +37,10 @@ def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch
         prior: what they are compared with.
         generator: source of prior draws, where the law of distances is not known.
     """
-    z = z[: _DISTANT if DistanceCDF().needs(prior) == "closed form" else SIMULATED]
+    exact = DistanceCDF().needs(prior) == "closed form"
+    z = z[: _DISTANT if exact else _SIMULATED]
     n = len(z)
-    null = carried_null(DistanceCDF(), prior, n)
+    null = carried_null(DistanceCDF(), prior, n) if exact else DistanceCDF().null(prior, n, progress=False)
     value = float(DistanceCDF()(z.to(prior.like.device, null_dtype(prior)), prior, generator=generator))
     typical = prior.squared_distance()
     expected = None if typical is None else float(typical.mean.reshape(-1)[0])
@@ -70,13 +72,14 @@ def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Gen
     """
     d = z.shape[1]
     mmd = MMD(GaussianKernel(small_bandwidth(d)))
-    known = prior.standard and len(z) > SIMULATED
-    z = z[: _SUMMED if known else SIMULATED]
+    known = prior.standard and len(z) > _SIMULATED
+    z = z[: _SUMMED if known else _SIMULATED]
     value = float(mmd(z.to(prior.like.device, null_dtype(prior)), prior, generator=generator))
     words = (
         "Seen from close by, latents clump: near each there are more others than near a prior draw, with gaps between.",
         "Seen from close by, latents are spread as evenly as prior draws.",
-        f"Add MMD(GaussianKernel({small_bandwidth(d):.3g})) to the objective, or fit what to sample from (lather repair).",
+        f"Add MMD(GaussianKernel({small_bandwidth(d):.3g})) to the objective, or fit what to sample from (lather "
+        "repair).",
     )
     if not known:
         return null_row(

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -60,7 +61,7 @@ class DistanceCDF(Divergence):
         n = len(z)
         law = _law(prior, n, z, generator)
         if n * (n - 1) // 2 <= _SORTED_PAIRS:
-            return quantile_gap(_pair_distances(z).sort().values.double(), law).to(z.dtype)
+            return quantile_gap(_ascending(_pair_distances(z)).double(), law).to(z.dtype)
         return _counted_gap(z, law).to(z.dtype)
 
     def needs(self, prior: Prior) -> str:
@@ -84,6 +85,13 @@ def _normal_law(d: int, device: torch.device) -> Law:
     """Law of ‖z − z′‖² under N(0, I_d)."""
     like = torch.zeros((), dtype=torch.float64, device=device)
     return TabulatedLaw(Gamma(like + d / 2, like + 0.25, validate_args=False), device)
+
+
+def _ascending(x: Tensor) -> Tensor:
+    """Sorted; by numpy where no gradient is wanted, whose sort of 32 640 floats is ten times faster on a CPU."""
+    if x.requires_grad or x.device.type != "cpu":
+        return x.sort().values
+    return torch.from_numpy(np.sort(x.numpy()))
 
 
 def _pair_distances(x: Tensor) -> Tensor:
