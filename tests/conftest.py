@@ -50,3 +50,11 @@ def few_draws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lather.divergences.null._DRAWS", 99)
         yield
+
+
+@pytest.fixture(scope="module")
+def no_pictures() -> Iterator[None]:
+    """Pages of reports without pictures, which take most of the time, for tests that look at something else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lather.auditing.page.drawn", lambda report: [])
+        yield

@@ -23,8 +23,6 @@ from lather.samplers import SAMPLERS
 from lather.train.assemble import assemble
 from lather.train.sampler import load_sampler
 
-pytestmark = pytest.mark.usefixtures("few_draws")
-
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)

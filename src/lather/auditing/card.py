@@ -138,7 +138,7 @@ def _sentences(report: Report) -> list[tuple[RowView, str]]:
     """The sentences of the test that tells most, of what was held while training, and of a few rows in any case."""
     chosen = {report.telling.key} if report.telling is not None and report.telling.verdict != "green" else set()
     return [
-        (row, f"{row.title}: {row.meaning}")
+        (row, f"{row.title}{'.' if ':' in row.title else ':'} {row.meaning}")
         for view in group_views(report)
         for row in view.rows
         if not row.reason and row.meaning and (row.key in chosen or row.key in _SAID or row.key.startswith("held"))
