@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_reports(few_draws: None, no_pictures: None) -> Iterator[None]:
+def quick_reports(few_draws: None, no_pictures: None) -> None:
     """Nulls of 99 draws, pages without pictures."""
-    yield
