@@ -19,6 +19,8 @@ import lather as lt
 from lather.auditing import measure_latents
 from lather.errors import ConfigError, DataError, MissingExtraError, ShapeError
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 def filled(z: torch.Tensor, *, batch: int = 64, **options: object) -> lt.LatentAudit:
     audit = lt.LatentAudit(z[0].numel(), **options)
@@ -209,8 +211,9 @@ PROCESS = """
 import sys, torch
 import torch.distributed as dist
 import lather as lt
+import lather.divergences.null as null
 
-pytestmark = pytest.mark.usefixtures("few_draws")
+null._DRAWS = 99  # as few_draws
 rank, place = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{place}/store", rank=rank, world_size=3)
 audit = lt.LatentAudit(1, size=200)

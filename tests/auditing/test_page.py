@@ -197,11 +197,12 @@ def test_headlines_name_the_number_and_the_statistic() -> None:
 WRAPPER = """<!DOCTYPE html><meta charset="utf-8"><style>iframe {{ border: 0; width: {width}px; height: 900px }}</style>
 <iframe id="page" srcdoc="{page}"></iframe><pre id="found"></pre><script>
 const frame = document.getElementById("page");
+const hidden = e => e.closest("thead") && getComputedStyle(e.closest("thead")).clipPath !== "none";
 frame.onload = () => {{
   const root = frame.contentDocument.documentElement, inside = frame.contentWindow.innerWidth;
   const beyond = [...root.querySelectorAll("body *")].filter(e => {{
     const box = e.getBoundingClientRect();
-    return box.width > 1 && (box.right > inside + 1 || box.left < -1) && !e.closest(".scroll");
+    return box.width > 1 && (box.right > inside + 1 || box.left < -1) && !e.closest(".scroll") && !hidden(e);
   }});
   const found = [root.scrollWidth, inside, beyond.map(e => e.tagName + "." + e.className)];
   document.getElementById("found").textContent = JSON.stringify(found);
