@@ -150,8 +150,8 @@ def test_recipes_that_match_have_no_sampler_and_a_wrong_name_shows_at_once(tmp_p
     assert trained("cwae", tmp_path / "r", epochs=1).sampler is None
     assert not (tmp_path / "r" / "prior.json").exists()
     encoder, decoder = build_nets("mlp", (1, 8, 8), (2,), (2,))
-    model = Autoencoder(encoder, decoder, prior=StandardNormal(2), objective=Reconstruction(), sampler="flow")
-    with pytest.raises(ConfigError, match="no sampler is called 'flow'"):
+    model = Autoencoder(encoder, decoder, prior=StandardNormal(2), objective=Reconstruction(), sampler="floe")
+    with pytest.raises(ConfigError, match="no sampler is called 'floe'"):
         fit(model, digits(), out=tmp_path / "s", progress=False)
     assert not (tmp_path / "s").exists()
 
