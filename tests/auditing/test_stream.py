@@ -15,6 +15,8 @@ from lather.divergences.hermite import hermite_ladder
 from lather.errors import DataError, ShapeError
 from lather.priors import GaussianMixture, LaplacePrior, StandardNormal, UniformCube
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 def sums_of(z: torch.Tensor, prior) -> LatentSums:
     out = LatentSums(prior)

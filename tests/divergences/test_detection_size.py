@@ -76,7 +76,6 @@ SLOW = [
     pytest.param(lt.RadiusCDF(), uniform, 16, 4000, id="uniform-radius"),
     pytest.param(AXES, bimodal, 8, 1500, id="bimodal-axes"),
     pytest.param(lt.Energy(), shift, 8, 2000, id="shift-energy"),
-    pytest.param(lt.CramerWold().log(), shift, 8, 2000, id="shift-log"),
     pytest.param(lt.Sliced(lt.KolmogorovSmirnov(), directions=32), shift, 8, 2000, id="shift-ks"),
     pytest.param(lt.RadiusCDF(), slightly_narrow, 16, 12_000, id="slightly-narrow-radius"),
     pytest.param(lt.RadiusCDF(), t30, 16, 6000, id="t30-radius"),

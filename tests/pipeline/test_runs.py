@@ -164,7 +164,7 @@ def test_mnist_from_an_autoencoder_to_a_matched_one(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LATHER_DATA", str(data_root))
-    data = lt.load("mnist", limit=8_000, progress=False)
+    data = lt.load("mnist", limit=6_000, progress=False)
     reports = {}
     for recipe in ("ae", "wae-mmd"):
         run = trained(recipe, data, tmp_path / recipe, latent=8, epochs=5)
