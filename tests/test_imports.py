@@ -33,8 +33,11 @@ ALLOWED: dict[str, set[str]] = {
     "holding": {"priors", "divergences", "models", "train", "auditing"},
     "pipeline": ALL,
     "repairing": {*ALL, "pipeline"},
-    "cli": {*ALL, "pipeline", "repairing"},
-    "__init__": {*ALL, "pipeline", "repairing"},
+    "jobs": {*ALL, "pipeline"},
+    "comparing": {*ALL, "pipeline", "jobs"},
+    "studies": {*ALL, "pipeline", "repairing", "jobs"},
+    "cli": {*ALL, "pipeline", "repairing", "jobs", "comparing", "studies"},
+    "__init__": {*ALL, "pipeline", "repairing", "jobs", "comparing", "studies"},
 }
 
 

@@ -1,0 +1,65 @@
+"""One training out of many: everything that decides its result, and a name that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["Job"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training with its measurement, as plain data: what ``lather train`` takes, ready for JSON and other processes.
+
+    Attributes:
+        recipe: name of a recipe; ``lather recipes`` lists them.
+        load: keyword arguments of :func:`lather.load`, with ``source``.
+        latent: shape of the latent, (d,) or (c, h, w).
+        seed: of weights, batches and noise. The splits of the data follow ``load["seed"]``.
+        nets: ``"mlp"``, ``"conv"``, ``"residual"`` or ``"auto"``.
+        net_options: options of the networks.
+        options: options of the recipe, such as ``{"weight": 5}``.
+        prior: name of a prior, or ``None`` for the recipe's.
+        likelihood: name of a likelihood, or ``None`` for the recipe's.
+        paper: the paper's own weights.
+        hold_z, hold_n: see :func:`lather.assemble`.
+        settings: training settings that differ from :class:`lather.Settings`, without the seed.
+        label: what tables and pictures call it, where recipe and latent do not say enough.
+    """
+
+    recipe: str
+    load: Mapping[str, Any]
+    latent: tuple[int, ...] = (8,)
+    seed: int = 0
+    nets: str = "auto"
+    net_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    prior: str | None = None
+    likelihood: str | None = None
+    paper: bool = False
+    hold_z: float | None = None
+    hold_n: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    label: str | None = None
+
+    @property
+    def dimensions(self) -> str:
+        """The latent as the command line writes it: ``"8"``, or ``"8x8x4"`` (height × width × channels)."""
+        shape = self.latent if len(self.latent) == 1 else (*self.latent[1:], self.latent[0])
+        return "x".join(map(str, shape))
+
+    @property
+    def name(self) -> str:
+        """Directory name: recipe, latent, seed, and a digest of everything that decides the result."""
+        return f"{self.recipe}-{self.dimensions}-s{self.seed}-{self.digest}"
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that change with anything but the label."""
+        decisive = {key: value for key, value in asdict(self).items() if key != "label"}
+        text = json.dumps(decisive, sort_keys=True, default=list)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
