@@ -18,7 +18,7 @@ def train_job(job: Job, folder: Path, *, progress: bool = False) -> Path:
     """Train and measure ``job`` in ``folder``, an ordinary run directory; go on where an earlier attempt stopped.
 
     Raises:
-        LatherError: what :func:`lather.load`, :func:`lather.assemble`, :func:`lather.fit` and :func:`lather.audit` raise.
+        LatherError: what load, assemble, fit and audit raise.
     """
     if finished(folder):
         return folder
