@@ -164,6 +164,11 @@ if TYPE_CHECKING:
         fit_mixture,
         fit_second_stage,
     )
+    from lather.studies import (
+        STUDIES,
+        Findings,
+        study,
+    )
     from lather.train import (
         Opponents,
         Run,
@@ -182,6 +187,7 @@ _LATE = {
     "AuditEvery": "lather.pipeline.callback",
     "Bandwidth": "lather.samplers",
     "Dataset": "lather.data",
+    "Findings": "lather.studies",
     "LatentAudit": "lather.pipeline.metric",
     "Latents": "lather.data",
     "MixtureSize": "lather.samplers",
@@ -190,6 +196,7 @@ _LATE = {
     "Report": "lather.auditing",
     "Run": "lather.train",
     "SAMPLERS": "lather.samplers",
+    "STUDIES": "lather.studies",
     "SecondStage": "lather.samplers",
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
@@ -205,6 +212,7 @@ _LATE = {
     "load": "lather.data",
     "open_run": "lather.train",
     "repair": "lather.repairing",
+    "study": "lather.studies",
 }
 
 __all__ = [
@@ -214,6 +222,7 @@ __all__ = [
     "MMD",
     "PRIORS",
     "SAMPLERS",
+    "STUDIES",
     "Adversarial",
     "Affine",
     "AggregatePosterior",
@@ -244,6 +253,7 @@ __all__ = [
     "Empirical",
     "Energy",
     "EppsPulley",
+    "Findings",
     "FixedNoise",
     "FlowMatching",
     "FlowPosterior",
@@ -337,6 +347,7 @@ __all__ = [
     "open_run",
     "rebuild",
     "repair",
+    "study",
 ]
 
 

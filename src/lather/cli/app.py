@@ -9,6 +9,7 @@ from lather.cli.audit import audit
 from lather.cli.doctor import doctor
 from lather.cli.repair import repair
 from lather.cli.sample import sample
+from lather.cli.study import study
 from lather.cli.tables import divergences, priors, recipes
 from lather.cli.train import train
 
@@ -29,6 +30,7 @@ app.command(train)
 app.command(audit)
 app.command(sample)
 app.command(repair)
+app.command(study)
 app.command(recipes)
 app.command(priors)
 app.command(divergences)
