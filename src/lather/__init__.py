@@ -133,6 +133,10 @@ if TYPE_CHECKING:
     from lather.auditing import (
         Report,
     )
+    from lather.comparing import (
+        Comparison,
+        compare,
+    )
     from lather.data import (
         Dataset,
         Latents,
@@ -186,6 +190,7 @@ __version__ = "0.1.0"
 _LATE = {
     "AuditEvery": "lather.pipeline.callback",
     "Bandwidth": "lather.samplers",
+    "Comparison": "lather.comparing",
     "Dataset": "lather.data",
     "Findings": "lather.studies",
     "LatentAudit": "lather.pipeline.metric",
@@ -202,6 +207,7 @@ _LATE = {
     "assemble": "lather.train.assemble",
     "audit": "lather.pipeline.audit",
     "choose_mixture": "lather.samplers",
+    "compare": "lather.comparing",
     "fit": "lather.train",
     "fit_aggregate": "lather.samplers",
     "fit_flow": "lather.samplers",
@@ -234,6 +240,7 @@ __all__ = [
     "Bandwidth",
     "Bernoulli",
     "CapabilityError",
+    "Comparison",
     "ConfigError",
     "ConvCritic",
     "Cramer",
@@ -330,6 +337,7 @@ __all__ = [
     "assemble",
     "audit",
     "choose_mixture",
+    "compare",
     "describe",
     "detection_size",
     "fit",

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from lather.cli import main
-from lather.cli.train import ModelOptions, parse_latent, parse_options
+from lather.cli.options import ModelOptions, PartOptions, parse_latent, parse_options
 from lather.errors import ConfigError
 from lather.train.recipes import RECIPES
 

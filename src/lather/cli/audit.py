@@ -104,7 +104,7 @@ def audit(
     if other is not None:
         if spec is not None:
             raise ConfigError("--spec is for one audit; check each of the two by itself")
-        from lather.cli.compare import compare
+        from lather.cli.compare_audits import compare
 
         names = _names(path, other)
         pair = [_report(each, asked, seed, quiet=quiet, saved=True) for each in (path, other)]

@@ -100,4 +100,4 @@ def _measure(job: Job, folder: Path, *, pictures: bool) -> None:
             f"the model in {folder} is trained, but its latents are no sample to fit the sampler "
             f"{run.model.sampler!r} to; another recipe, weight or seed may make some that are"
         )
-    measure(run, load(**{**job.load, "progress": False}), pictures=pictures)
+    measure(run, load(**{**job.load, "progress": False}), split=job.split, pictures=pictures)
