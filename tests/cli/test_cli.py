@@ -240,11 +240,11 @@ def test_listings(command: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = capsys.readouterr().out
-    for command in ("train", "sample", "recipes", "priors", "divergences", "doctor"):
+    for command in ("train", "sample", "compare", "recipes", "priors", "divergences", "doctor"):
         assert command in text
     assert run("train", "--help") == 0
     text = capsys.readouterr().out
-    for field in ModelOptions.__dataclass_fields__:
+    for field in (*ModelOptions.__dataclass_fields__, *PartOptions.__dataclass_fields__):
         assert "--" + field.replace("_", "-") in text
 
 

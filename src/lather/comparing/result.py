@@ -114,7 +114,7 @@ class Standing:
         if column.key == "n_star":
             return "–" if self.n_star is None else str(self.n_star)
         found = self.estimate(column.key)
-        return str(found) if math.isnan(found.high) else f"{_rounded(found.mean, found.half)} ± {found.half:.2g}"
+        return str(found) if math.isnan(found.high) else " ± ".join(_rounded(found.mean, found.half))
 
     @property
     def verdict(self) -> str:
@@ -250,17 +250,17 @@ class Comparison:
         return plain(self)
 
 
-def _rounded(mean: float, half: float) -> str:
-    """The mean with as many decimals as its interval has, when that is rounded to two figures.
+def _rounded(mean: float, half: float) -> tuple[str, str]:
+    """Half an interval with two figures, and the mean with as many decimals.
 
     Example:
-        >>> _rounded(0.25123, 0.0108), _rounded(284.3, 42.8), _rounded(3.0, 0.0)
-        ('0.251', '284', '3')
+        >>> _rounded(0.25123, 0.0108), _rounded(284.3, 142.8), _rounded(3.0, 0.0)
+        (('0.251', '0.011'), ('284', '143'), ('3', '0'))
     """
     if half <= 0 or not math.isfinite(mean):
-        return short(mean)
+        return short(mean), short(half)
     decimals = min(max(1 - math.floor(math.log10(half)), 0), 8)
-    return f"{mean:.{decimals}f}"
+    return f"{mean:.{decimals}f}", f"{half:.{decimals}f}"
 
 
 def _finite(value: float | None) -> float | None:

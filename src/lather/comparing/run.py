@@ -152,8 +152,8 @@ def _load(data: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(data, Mapping) and isinstance(data.get("source"), str | Path):
         return {**data, "source": str(data["source"])}
     raise ConfigError(
-        f"compare reads its data in every process, by name or path, and was given {type(data).__name__}; save an array "
-        "with numpy.save('data.npy', array) and give data='data.npy'"
+        f"compare reads its data in every process, by name or path (or by arguments of load, with source), and was "
+        f"given {type(data).__name__}; save an array with numpy.save('data.npy', array) and give data='data.npy'"
     )
 
 
