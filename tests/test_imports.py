@@ -132,7 +132,9 @@ def test_public_names_are_what_they_say() -> None:
         lather.Foo  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["priors", "divergences", "samplers", "models", "auditing", "data", "train"])
+@pytest.mark.parametrize(
+    "package", ["priors", "divergences", "samplers", "models", "auditing", "data", "train", "jobs", "comparing"]
+)
 def test_every_package_lists_its_names(package: str) -> None:
     module = importlib.import_module(f"lather.{package}")
     for name in module.__all__:

@@ -56,7 +56,7 @@ class Script:
 
 def scripted(monkeypatch: pytest.MonkeyPatch, endings: dict[str, list[Ending]]) -> Script:
     pool = Script(endings)
-    monkeypatch.setattr("lather.jobs.engine._pool", lambda *_, **__: pool)
+    monkeypatch.setattr("lather.jobs.engine.open_pool", lambda *_, **__: pool)
     return pool
 
 

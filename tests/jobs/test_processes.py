@@ -31,7 +31,7 @@ JOB = Job(
     {"source": "digits", "seed": 0, "limit": 300},
     (2,),
     net_options={"hidden": (16,)},
-    settings={"epochs": 120, "checkpoint_seconds": 0.0},
+    settings={"epochs": 60, "checkpoint_seconds": 0.0},
 )
 WRONG = Job("ae", {"source": "nowhere.npy"})
 

@@ -20,7 +20,7 @@ from lather.auditing.acceptance import accept
 from lather.comparing.contender import Contender
 from lather.comparing.result import Tuned
 from lather.errors import ConfigError, MissingExtraError
-from lather.jobs import Job, Outcome, carry_out
+from lather.jobs import Job, Outcome, carry_out, open_pool
 from lather.jobs.cores import cores, share
 from lather.train.recipes import Problem, find_recipe
 from lather.train.seeds import seed_for
@@ -100,18 +100,20 @@ def tune_all(
     ]
     errors: dict[Contender, str] = {}
     at_once = max((how.get("workers") or share(cores(), None)[0]) // len(searches), 1)
-    while todo := [search for search in searches if _ended(search.study) < trials]:
-        asked = [
-            (search, *trial)
-            for search in todo
-            for trial in _ask(optuna, search, option, seed, min(at_once, trials - _ended(search.study)))
-        ]
-        jobs = [_trial_job(base, search.contender, option, value, seed) for search, _, value in asked]
-        outcomes = carry_out(jobs, folder / "tuning", progress=progress, pictures=False, **how)
-        for (search, number, _), outcome in zip(asked, outcomes, strict=True):
-            error = _tell(optuna, search.study, number, outcome, spec)
-            if error is not None:
-                errors[search.contender] = error
+    begun = any(_ended(search.study) < trials for search in searches)
+    with open_pool(**(how if begun else {"workers": 0}), pictures=False, progress=progress) as pool:
+        while todo := [search for search in searches if _ended(search.study) < trials]:
+            asked = [
+                (search, *trial)
+                for search in todo
+                for trial in _ask(optuna, search, option, seed, min(at_once, trials - _ended(search.study)))
+            ]
+            jobs = [_trial_job(base, search.contender, option, value, seed) for search, _, value in asked]
+            outcomes = carry_out(jobs, folder / "tuning", progress=progress, pool=pool)
+            for (search, number, _), outcome in zip(asked, outcomes, strict=True):
+                error = _tell(optuna, search.study, number, outcome, spec)
+                if error is not None:
+                    errors[search.contender] = error
     return _results(optuna, grid, searches, option, spec, errors)
 
 
