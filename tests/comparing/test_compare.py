@@ -85,14 +85,16 @@ def test_what_is_finished_is_not_trained_again(done: lt.Comparison, monkeypatch:
         raise AssertionError("trained again")
 
     monkeypatch.setattr("lather.jobs.attempt.train_job", refuse)
+    monkeypatch.setattr("lather.comparing.run.save", lambda comparison: [])
     again = lt.compare(["ae"], DATA, prior="normal", out=done.path, **TINY)
     assert not again.failed
     assert again.standings[0].to_dict() == {**done.standings[0].to_dict()}
 
 
-def test_a_weight_is_tuned_on_validation_data(tmp_path: Path) -> None:
+def test_a_weight_is_tuned_on_validation_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna", reason="the extra optuna is not installed")
     setting = {**TINY, "seeds": 1, "tune": "weight", "trials": 2}
+    monkeypatch.setattr("lather.comparing.run.save", lambda comparison: [])
     first = lt.compare(["cwae", "ae"], DATA, out=tmp_path, **setting)
     (tuned,) = first.tuned
     assert tuned.default == pytest.approx(5 * 64)
@@ -105,6 +107,7 @@ def test_a_weight_is_tuned_on_validation_data(tmp_path: Path) -> None:
     config = json.loads((first.runs[0].path / "config.json").read_text())
     assert f"{tuned.value:g}"[:4] in config["model"]["algebra"]
     assert any("ae" in note for note in first.notes)
+    assert "default 320" in str(first)
     assert lt.compare(["cwae", "ae"], DATA, out=tmp_path, **setting).tuned == first.tuned  # nothing is tried again
 
 
