@@ -251,7 +251,7 @@ def test_a_failed_write_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(RunError, match="No space"):
         save_checkpoint(tmp_path, {"a": torch.ones(3)}, {"t": 2}, t=2)
     monkeypatch.undo()
     assert load_checkpoint(tmp_path)[1] == {"t": 1}

@@ -25,12 +25,23 @@ _CHECKSUM = "sha256"  # in the metadata of a file
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors as one safetensors file, atomically, with a checksum of their contents in its metadata."""
+    """Write tensors as one safetensors file, atomically, with a checksum of their contents in its metadata.
+
+    Raises:
+        RunError: the file cannot be written, as on a full disk; an earlier one stays as it was.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with atomically(path) as temporary:
-        save_file(flat, temporary, {**(metadata or {}), _CHECKSUM: _contents(flat)})
+    try:
+        with atomically(path) as temporary:
+            save_file(flat, temporary, {**(metadata or {}), _CHECKSUM: _contents(flat)})
+    except (SafetensorError, OSError) as error:
+        raise RunError(
+            f"cannot write {path}: {error}; what was there before is kept. Make room (or the directory writable); a "
+            "training can then go on with --resume"
+        ) from error
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
