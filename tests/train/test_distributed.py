@@ -276,3 +276,26 @@ def test_a_batch_that_cannot_be_shared_is_refused_before_processes_start(tmp_pat
 def test_one_process_gathers_nothing() -> None:
     z = torch.randn(4, 3)
     assert gather_latents(z) is z
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, uninterrupted: Path) -> None:
+    out = tmp_path / "run"
+    with Training(tmp_path, out, "dropout", epochs=6) as training:
+        deadline = time.monotonic() + 120
+        while not (out / "metrics.jsonl").exists() or not rows(out, "train"):
+            assert time.monotonic() < deadline
+            assert training.process.poll() is None
+            time.sleep(0.002)
+        (other,) = Path(f"/proc/{training.process.pid}/task/{training.process.pid}/children").read_text().split()
+        os.kill(int(other), signal.SIGKILL)
+        killed = time.monotonic()
+        errors = training.end()
+        assert time.monotonic() - killed < 60
+        assert training.process.returncode == 1
+    assert "another process of this training ended" in errors, errors
+    assert "--resume" in errors
+    load_checkpoint(out / "last.ckpt")
+    trained(tmp_path, out, "dropout", resume=True, epochs=6)
+    one, two = (load_checkpoint(path / "last.ckpt")[0] for path in (out, uninterrupted))
+    assert identical(one, two)
