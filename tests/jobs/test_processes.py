@@ -69,18 +69,24 @@ def descendants() -> Iterator[tuple[int, str]]:
             yield number, commands.get(number, "")
 
 
+def in_training(folder: Path, sign: str) -> list[int]:
+    """Processes of ours that train in ``folder``, as soon as there is a checkpoint."""
+    until, found = time.monotonic() + 300, []
+    while not (folder / "last.ckpt" / "state.json").exists() and time.monotonic() < until:
+        if not found or not Path(f"/proc/{found[0]}").exists():
+            found = [number for number, command in descendants() if sign in command]
+        time.sleep(0.01)
+    return found
+
+
 def kill_in_training(folder: Path, sign: str) -> Callable[[], list[int]]:
     """Kill once whatever of ours trains in ``folder`` when it has written a checkpoint; returns a way to ask what."""
     killed: list[int] = []
 
     def watch() -> None:
-        until = time.monotonic() + 90
-        while not (folder / "last.ckpt" / "state.json").exists() and time.monotonic() < until:
-            time.sleep(0.01)
-        for number, command in descendants():
-            if sign in command:
-                os.kill(number, signal.SIGKILL)
-                killed.append(number)
+        for number in in_training(folder, sign):
+            os.kill(number, signal.SIGKILL)
+            killed.append(number)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -92,7 +98,7 @@ def kill_in_training(folder: Path, sign: str) -> Callable[[], list[int]]:
     return ask
 
 
-@pytest.mark.parametrize(("engine", "sign"), [("local", "lather.jobs.worker"), ("ray", "ray::attempt")])
+@pytest.mark.parametrize(("engine", "sign"), [("local", "lather.jobs.worker import main"), ("ray", "ray::attempt")])
 def test_a_killed_worker_costs_nothing_but_time(engine: Any, sign: str, tmp_path: Path, undisturbed: Path) -> None:
     if engine == "ray":
         pytest.importorskip("ray", reason="the extra ray is not installed")
@@ -129,16 +135,14 @@ def test_a_stopped_call_leaves_runs_that_go_on(number: signal.Signals, tmp_path:
     """Ctrl-C, and the death of the calling process, whose workers then stop by themselves."""
     call = [sys.executable, "-c", SCRIPT, json.dumps(JOB.plain()), str(tmp_path)]
     process = subprocess.Popen(call, stderr=subprocess.PIPE, text=True)
-    folder, until = tmp_path / JOB.name, time.monotonic() + 90
-    while not (folder / "last.ckpt" / "state.json").exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    workers = [n for n, command in descendants() if "lather.jobs.worker" in command]
+    folder = tmp_path / JOB.name
+    workers = in_training(folder, "lather.jobs.worker import main")
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode != 0
     if number == signal.SIGINT:
         assert "the same command goes on" in said
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while any(Path(f"/proc/{n}").exists() for n in workers) and time.monotonic() < until:
         time.sleep(0.05)
     assert workers

@@ -43,9 +43,8 @@ def scatter(comparison: Comparison, key: str, theme: Theme) -> Figure | None:
     latents = list(comparison.groups())
     if key == "n_star":
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"))
         _zones(axes, theme)
-    elif _wide([s.value(x) or 0.0 for s in shown]):
-        axes.set_xscale("symlog", linthresh=max(abs(s.value(x) or 0.0) for s in shown) / 100)
     for i, name in enumerate(names):
         own = [standing for standing in shown if standing.contender.name == name]
         if own:
@@ -163,9 +162,3 @@ def _keys(axes: Axes, names: Sequence[str], latents: Sequence[str], theme: Theme
         bbox_to_anchor=(1.01, 1.0),
         borderaxespad=0,
     )
-
-
-def _wide(values: Sequence[float]) -> bool:
-    """Whether values span so many sizes that small ones would lie on each other."""
-    sizes = [abs(value) for value in values if value]
-    return len(sizes) > 1 and max(sizes) > 30 * min(sizes)
