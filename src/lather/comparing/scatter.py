@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lather.auditing.row import GREEN_FROM, RED_BELOW
 from lather.auditing.theme import CLASSES, Theme, blank, literal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["scatter"]
 
 _MARKERS = "osD^vPX*<>hp"  # one for each latent
-_LINES = ("-", "--", ":", "-.")  # where there are more recipes than colours
+_LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")  # where there are more recipes than colours
 
 _AXES = {
     "distortion": "distortion, held out (less is better)",
@@ -59,11 +59,9 @@ def scatter(comparison: Comparison, key: str, theme: Theme) -> Figure | None:
 def _draw(axes: Axes, own: Sequence[Standing], key: str, latents: Sequence[str], look: tuple[str, str]) -> None:
     colour, line = look
     x, y = column(key), column("distortion")
-    axes.plot(
-        [s.value(x) for s in own], [s.value(y) for s in own], color=colour, linestyle=line, linewidth=0.9, alpha=0.5
-    )
-    for standing in own:
-        across, up = standing.value(x) or 0.0, standing.value(y) or 0.0
+    points = [(s.value(x) or 0.0, s.value(y) or 0.0) for s in own]  # all of them known
+    axes.plot(*zip(*points, strict=True), color=colour, linestyle=line, linewidth=0.9, alpha=0.5)
+    for standing, (across, up) in zip(own, points, strict=True):
         axes.errorbar(
             across,
             up,
@@ -85,8 +83,10 @@ def _draw(axes: Axes, own: Sequence[Standing], key: str, latents: Sequence[str],
                 arrowprops={"arrowstyle": "<-", "color": colour, "linewidth": 1.4},
             )
         if len(standing.finished) > 1:
-            for run in standing.finished:
-                axes.scatter(_at(run, key), run.values.get("distortion"), s=9, color=colour, alpha=0.55, linewidths=0)
+            dots = [(_at(run, key), run.values.get("distortion")) for run in standing.finished]
+            for at, height in dots:
+                if at is not None and height is not None:
+                    axes.scatter(at, height, s=9, color=colour, alpha=0.55, linewidths=0)
 
 
 def _frame(axes: Axes, shown: Sequence[Standing], key: str) -> None:
