@@ -123,9 +123,10 @@ def test_a_killed_worker_costs_nothing_but_time(engine: Any, sign: str, tmp_path
 
 
 SCRIPT = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from lather.jobs import Job, carry_out
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & is deaf to it
 carry_out([Job.from_plain(json.loads(sys.argv[1]))], Path(sys.argv[2]), pictures=False)
 """
 
