@@ -133,6 +133,9 @@ if TYPE_CHECKING:
     from lather.auditing import (
         Report,
     )
+    from lather.auditing.accumulator import (
+        Audit,
+    )
     from lather.comparing import (
         Comparison,
         compare,
@@ -168,6 +171,9 @@ if TYPE_CHECKING:
         fit_mixture,
         fit_second_stage,
     )
+    from lather.streaming import (
+        audit_files,
+    )
     from lather.studies import (
         STUDIES,
         Findings,
@@ -188,6 +194,7 @@ __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
+    "Audit": "lather.auditing.accumulator",
     "AuditEvery": "lather.pipeline.callback",
     "Bandwidth": "lather.samplers",
     "Comparison": "lather.comparing",
@@ -206,6 +213,7 @@ _LATE = {
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
     "audit": "lather.pipeline.audit",
+    "audit_files": "lather.streaming",
     "choose_mixture": "lather.samplers",
     "compare": "lather.comparing",
     "fit": "lather.train",
@@ -233,6 +241,7 @@ __all__ = [
     "Affine",
     "AggregatePosterior",
     "AndersonDarling",
+    "Audit",
     "AuditEvery",
     "Autoencoder",
     "BallRadius",
@@ -336,6 +345,7 @@ __all__ = [
     "Weighted",
     "assemble",
     "audit",
+    "audit_files",
     "choose_mixture",
     "compare",
     "describe",
