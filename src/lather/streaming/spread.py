@@ -89,7 +89,7 @@ def _alone(task: Callable[[], T]) -> T:
 def _by_ray(tasks: Sequence[Callable[[], T]], workers: int) -> Iterator[T]:
     import ray
 
-    remote = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_alone)
+    remote: Any = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_alone)
     waiting: list[Any] = []
     ahead = 0
     for _ in range(len(tasks)):
