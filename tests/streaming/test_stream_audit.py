@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from safetensors.torch import save_file
 import lather as lt
 from lather.auditing.accumulator import Audit
 from lather.data.latent_blocks import pieces_of, read_piece
-from lather.errors import ConfigError, DataError, ShapeError
+from lather.errors import ConfigError, DataError, RunError, ShapeError
 from lather.priors import StandardNormal, UniformCube
+from lather.streaming.spread import spread
 
 N, D = 3000, 3
 
@@ -210,3 +213,49 @@ def test_two_processes_give_the_report_of_one(tmp_path: Path, monkeypatch: pytes
     whole = lt.audit_files(tmp_path / "whole.npy", workers=0, progress=False)
     for key, row in whole.rows.items():
         assert row.p == one.rows[key].p or row.p == pytest.approx(one.rows[key].p, rel=1e-6), key
+
+
+class DiesOnce:
+    """Kills its process the first time it is called, and is done the second time; where it can leave no mark, never."""
+
+    def __init__(self, flag: Path) -> None:
+        self.flag = flag
+
+    def __call__(self) -> int:
+        if not self.flag.exists():
+            if self.flag.parent.exists():
+                self.flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 7
+
+
+class Square:
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+    def __call__(self) -> int:
+        return self.x**2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_killed_worker_is_replaced(tmp_path: Path, engine: Any) -> None:
+    tasks: list[Any] = [Square(1), DiesOnce(tmp_path / "flag"), Square(2), Square(3)]
+    if engine == "ray":  # its workers cannot import this file; functions made here go to them by value
+        flag, kill = tmp_path / "flag", signal.SIGKILL
+
+        def dies_once() -> int:
+            if not flag.exists():
+                flag.touch()
+                os.kill(os.getpid(), kill)
+            return 7
+
+        tasks = [lambda: 1, dies_once, lambda: 4, lambda: 9]
+    with spread(tasks, workers=2, engine=engine) as results:
+        assert list(results) == [1, 7, 4, 9]
+
+
+@pytest.mark.slow
+def test_a_worker_that_always_dies_ends_with_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="died 3 times"), spread([DiesOnce(tmp_path / "a" / "b")], workers=1) as results:
+        list(results)
