@@ -29,8 +29,8 @@ def picture_rows(
     """Strips of pictures with a label for each line and a head for each column.
 
     Args:
-        rows: label → one tensor (k, 1 or 3, h, w) of values in [0, 1] (clipped) for each column; in one column, all with
-            the same number k of pictures. Pictures are shown in their order, none is picked.
+        rows: label → one tensor (k, 1 or 3, h, w) of values in [0, 1] (clipped) for each column; in one column, all
+            with the same number k of pictures. Pictures are shown in their order, none is picked.
         theme: colours.
         heads: what the columns are.
         width: of the figure, in inches.
@@ -39,6 +39,7 @@ def picture_rows(
         ShapeError: lines that differ in length, or no pictures.
 
     Example:
+        >>> import torch
         >>> from lather.auditing.theme import LIGHT
         >>> figure = picture_rows({"d = 2": [torch.rand(4, 1, 8, 8)] * 2}, LIGHT, heads=["data", "samples"])
         >>> len(figure.axes)
