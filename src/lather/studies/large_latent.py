@@ -1,7 +1,7 @@
 r"""Latents that are as good as can be, in more and more dimensions: what must break, and what must not.
 
-Centres μ_i ~ N(0, εI), bubbles N(μ_i, (1 − ε)I): any *one* latent is exactly a draw from N(0, I), whatever d. The rate is
-R ≈ −(d/2) log(1 − ε) (its expectation, as E‖μ‖² = εd), so it passes log N, what N data can be told apart by, at
+Centres μ_i ~ N(0, εI), bubbles N(μ_i, (1 − ε)I): any *one* latent is exactly a draw from N(0, I), whatever d. The rate
+is −(d/2) log(1 − ε) on average, as E‖μ‖² = εd, so it passes log N, the most it takes to tell N data apart, at
 
 .. math:: d^* = \frac{2 \log N}{−\log(1 − ε)}.
 
