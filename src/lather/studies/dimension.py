@@ -18,7 +18,7 @@ from lather.studies.plan import Plan
 
 __all__ = ["FULL", "QUICK", "Sizes", "dimension"]
 
-_BATCH = 100
+_BATCH = 50
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Sizes:
     flat: Sequence[int] = (2, 8, 32, 128, 512)
     spatial: Sequence[tuple[int, int]] = ()
     limit: int | None = 6000
-    steps: int = 900
+    steps: int = 1800
     width: int = 8
     hidden: int = 128
     candidates: Sequence[str] = ("gaussian", "mixture")
@@ -53,7 +53,7 @@ FULL = Sizes(
     flat=(2, 4, 8, 16, 32, 64, 128, 256, 512),
     spatial=((64, 8000), (256, 4000), (1024, 1500)),
     limit=None,
-    steps=12_000,
+    steps=24_000,
     width=16,
     hidden=256,
     candidates=("gaussian", "mixture", "aggregate", "flow-matching"),

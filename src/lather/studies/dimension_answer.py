@@ -247,7 +247,9 @@ def _low_kl(first: Line, last: Line) -> Claim:
         return Claim(folk, "not decided", evidence)
     if seen:
         return Claim(folk, "holds", evidence)
-    extra = f" What counts is their sum, {last.rate} nats against log N = {last.log_n:.1f}: idle coordinates lower the mean."
+    extra = (
+        f" What counts is their sum, {last.rate} nats against log N = {last.log_n:.1f}; idle coordinates thin it out."
+    )
     return Claim(folk, "holds in part" if better else "fails", evidence + extra)
 
 
