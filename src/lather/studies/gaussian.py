@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
-from lather.errors import LatherError
 from lather.jobs import Job
 from lather.models.nets.registry import choose_nets
-from lather.studies.findings import Findings, Section, Table
+from lather.studies.findings import Findings, Section, Table, Value
 from lather.studies.gaussian_answer import gaussian_answer, gaussian_claims
 from lather.studies.gaussian_lines import draw_rows, drawn, method, method_rows, relations, trap_rows
 from lather.studies.gaussian_pictures import gaussian_pictures
@@ -94,7 +93,7 @@ def gaussian(plan: Plan, sizes: Sizes | None = None) -> Findings:
     related = relations(cases)
     cells = matrix(cases, {label: job.recipe for label, job in jobs.items()})
     pictures = gaussian_pictures(cells, cases, draws)
-    rows = [
+    rows: list[Mapping[str, Value]] = [
         {
             "the sampling gap goes with": name,
             "rank correlation": one.rho,
@@ -171,12 +170,8 @@ def _traps(plan: Plan, trained: dict[str, list[Trained]], d: int) -> list[Trap]:
         synthetic_trap("draws from N(0, I), for comparison", torch.randn(n, d, generator=g, dtype=torch.float64)),
         synthetic_trap("two shells (synthetic)", two_shells(n, d, generator=g)),
     ]
-    for one in trained.get("ae", [])[:1]:
-        try:
-            traps.insert(0, whitened_trap(one, plan.data))
-        except LatherError as error:
-            plan.failures.append(f"whitened {one.job.recipe}: {error}")
-    return traps
+    plain = trained.get("ae")
+    return [whitened_trap(plain[0], plan.data), *traps] if plain else traps
 
 
 _MATRIX = (

@@ -109,7 +109,10 @@ def drawn(label: str, cases: Sequence[MatchCase]) -> Drawn | None:
 
 
 def relations(cases: Mapping[str, Sequence[MatchCase]]) -> dict[str, Relation]:
-    """Rank correlation, over all trainings, of the sampling gap with measures of mismatch; 1: worse match, larger gap."""
+    """Rank correlation, over all trainings, of the sampling gap with measures of mismatch.
+
+    1: the worse the match, the larger the gap.
+    """
     every = [case for found in cases.values() for case in found]
     gaps = [number(case.report, "gap") for case in every]
     measures = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lather.auditing.theme import Theme, blank
 from lather.studies.match_matrix import COLUMNS, Cell
@@ -27,7 +27,7 @@ def matrix_picture(theme: Theme, cells: Mapping[str, Mapping[str, Cell]]) -> Fig
             if not math.isnan(cell.n):
                 axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, color=colour, alpha=0.30, linewidth=0))
             if cell.trained:
-                frame = {"fill": False, "edgecolor": theme.ink, "linewidth": 1.3}
+                frame: dict[str, Any] = {"fill": False, "edgecolor": theme.ink, "linewidth": 1.3}
                 axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, **frame))
             ink = theme.faint if math.isnan(cell.n) else theme.ink
             axes.text(x, y, _text(cell.n), ha="center", va="center", fontsize=8.5, color=ink)
