@@ -11,7 +11,7 @@ from lather.studies.findings import Value
 from lather.studies.latent_case import LatentCase, number
 from lather.studies.sources import AGGREGATE, AROUND, PRIOR, REPAIRED
 
-__all__ = ["Line", "line_of", "number_rows", "source_rows"]
+__all__ = ["Line", "line_of", "match_rows", "number_rows", "source_rows"]
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,24 @@ def number_rows(lines: Sequence[Line]) -> list[Mapping[str, Value]]:
             "mean σ": line.width,
             "idle coordinates": line.idle,
             "coordinates that pass as N(0, 1)": line.passing,
+            "reconstruction error": line.reconstruction,
+        }
+        for line in lines
+    ]
+
+
+def match_rows(lines: Sequence[Line]) -> list[Mapping[str, Value]]:
+    """The table of how well latents and prior agree, and what it costs."""
+    return [
+        {
+            "latent": line.label,
             "n*": line.n_star,
             "three-way AUC": line.auc,
             "holes": line.holes,
-            "TV of the training bubbles' union from N(0, I)": line.variation,
-            "new data inside that union": line.held_out_inside,
-            "reconstruction error": line.reconstruction,
+            "TV of the union": line.variation,
+            "training data inside": line.own_inside,
+            "new data inside": line.held_out_inside,
+            "prior draws inside": line.prior_inside,
             "sampling gap": line.gap,
         }
         for line in lines

@@ -43,8 +43,10 @@ def dimension_pictures(
     out["grids"].append(
         Picture(
             "grids",
-            "Data, what comes back, and four ways to draw a latent",
-            "Seed 0; the first draws, none picked. Training posteriors replay training data.",
+            "Data, what comes back, and where latents can be drawn from",
+            "Seed 0; the first draws, none picked. Training posteriors replay training data. Where no fitted prior "
+            "was better "
+            "than N(0, I), the last column shows N(0, I) again.",
             lambda theme: picture_rows(rows, theme, heads=heads, width=13.0),
             wide=True,
         )
@@ -79,7 +81,8 @@ def dimension_pictures(
         Picture(
             "bubbles",
             "Bubbles and the prior's shell, to scale",
-            "Measured: the distance of each centre from the origin, the radius of each bubble (thickness: one standard "
+            "Orange: the prior. Blue: ten training posteriors. Measured: the distance of each centre from the origin, "
+            "the radius of each bubble (thickness: one standard "
             "deviation of the distance of its latents), and the prior's shell. Not measured: the angles between "
             "centres, for which a plane has no room; they are those of the two directions in which the centres vary "
             "most.",

@@ -248,8 +248,8 @@ def _two_moments(traps: Sequence[Trap]) -> Claim:
     end = (
         ""
         if real or not caught
-        else " Of a real encoder's whitened latents Mardia's statistics see the difference, too; it takes a made-up law "
-        "to deceive them wholly."
+        else " Of a real encoder's whitened latents Mardia's statistics see the difference, too; it takes a made-up "
+        "law to deceive them wholly."
     )
     return Claim(folk, "holds in part" if caught and not real else verdict, f"Latents needed by each: {told}.{end}")
 

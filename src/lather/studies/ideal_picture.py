@@ -23,25 +23,25 @@ def ideal_picture(theme: Theme, ideal: Sequence[Ideal], threshold: float) -> Fig
     d = [one.d for one in ideal]
     breaks = (
         (
-            "distance (TV) of the bubbles' union from the prior",
+            "TV of the union from N(0, I)",
             [one.union.variation for one in ideal],
             theme.prior,
             "o",
         ),
         ("latents that name their datum", [one.told for one in ideal], theme.data, "s"),
-        ("new data inside the union", [one.union.held_out for one in ideal], CLASSES[2], "^"),
-        ("prior draws inside the union", [one.union.prior for one in ideal], CLASSES[5], "v"),
+        ("new data inside", [one.union.held_out for one in ideal], CLASSES[2], "^"),
+        ("prior draws inside", [one.union.prior for one in ideal], CLASSES[5], "v"),
     )
     stays = (
         ("coordinates that pass as N(0, 1)", [one.pass_rate for one in ideal], theme.data, "s"),
-        ("three-way AUC (½: prior draws as much at home)", [one.auc for one in ideal], theme.prior, "o"),
+        ("three-way AUC", [one.auc for one in ideal], theme.prior, "o"),
     )
     for axes, shown, title in ((left, breaks, "What changes"), (right, stays, "What does not")):
         dress(axes, theme)
         for label, values, colour, marker in shown:
             axes.plot(d, values, color=colour, marker=marker, markersize=4.5, label=label)
         axes.axvline(threshold, color=theme.ink, linestyle=":", linewidth=1.2, label="rate = log N")
-        axes.set(xscale="log", xlabel="dimensions", ylim=(-0.03, 1.35), title=title, yticks=[0, 0.25, 0.5, 0.75, 1])
+        axes.set(xscale="log", xlabel="dimensions", ylim=(-0.03, 1.45), title=title, yticks=[0, 0.25, 0.5, 0.75, 1])
         axes.set_xticks(d, [str(value) for value in d])
         axes.minorticks_off()
         legend(axes, theme, loc="upper left", ncols=2 if axes is left else 1)

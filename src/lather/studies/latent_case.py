@@ -17,7 +17,7 @@ from lather.studies.marginals import Marginals, marginals
 from lather.studies.plan import Trained
 from lather.studies.repaired import Repaired, repaired
 from lather.studies.shells import Reach, directions_at_random, reach
-from lather.studies.sources import decoder_of, distances, latent_sources
+from lather.studies.sources import REPAIRED, decoder_of, distances, latent_sources
 from lather.studies.union import Union, union
 
 __all__ = ["DIRECTIONS", "LatentCase", "measure_case"]
@@ -43,7 +43,8 @@ class LatentCase:
         repair: what the repair found; ``None`` where it could not be done.
         mean, std: some training posteriors, for pictures.
         held_out: held-out means, deviations and draws, (3, n, d).
-        strips: pictures by head: data, reconstruction, and a strip for each source.
+        strips: pictures by head: data, reconstruction, and a strip for each source (the repaired prior is N(0, I) where
+            nothing fitted was better).
     """
 
     d: int
@@ -91,6 +92,7 @@ def measure_case(trained: Trained, data: Dataset, candidates: Sequence[str], pro
     draws = torch.randn(half, d, generator=g, dtype=torch.float64)
     ways = {"all": None, "signal": signal, "random": directions_at_random(DIRECTIONS, d, g)}
     decode = decoder_of(model)
+    strips = {**sources, REPAIRED: sources.get(REPAIRED, torch.randn(half, d, generator=g))}
     shown = {"data": x[:_SHOWN].float().cpu(), "reconstruction": decode(centre[:_SHOWN])}
     return LatentCase(
         d,
@@ -104,7 +106,7 @@ def measure_case(trained: Trained, data: Dataset, candidates: Sequence[str], pro
         mean[:200],
         std[:200],
         torch.stack([centre, width, z])[:, :_MOST],
-        {**shown, **{name: decode(codes[:_SHOWN]) for name, codes in sources.items()}},
+        {**shown, **{name: decode(codes[:_SHOWN]) for name, codes in strips.items()}},
     )
 
 

@@ -43,6 +43,7 @@ def marginal_picture(theme: Theme, cases: Mapping[str, LatentCase]) -> Figure:
     grid = np.linspace(-4, 4, 200)
     density = np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi)
     panels[2].plot(grid, density, color=theme.prior, linestyle="--", linewidth=1.4, label="N(0, 1)")
+    panels[2].set_ylim(0, 1.45 * panels[2].get_ylim()[1])
     legend(panels[1], theme, loc="upper left")
     legend(panels[2], theme, loc="upper left", ncols=2)
     return figure

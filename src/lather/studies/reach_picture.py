@@ -32,7 +32,7 @@ def reach_picture(theme: Theme, reaches: Mapping[str, Reach]) -> Figure:
             (found.prior, theme.prior, "a prior draw"),
         )
         every = np.concatenate([values.numpy() for values, _, _ in kinds])
-        edges = np.linspace(np.quantile(every, 0.001), np.quantile(every, 0.995), 50)
+        edges = np.linspace(np.quantile(every, 0.001), np.quantile(every, 0.995), 50 if len(found.prior) > 500 else 25)
         for values, colour, label in kinds:
             axes.hist(values.numpy(), edges, density=True, histtype="step", color=colour, label=label, linewidth=1.4)
         axes.set_yticks([])
