@@ -32,7 +32,7 @@ def test_the_nearest_of_two_bubbles_in_its_own_radius() -> None:
 
 
 def test_a_datums_own_latent_is_one_radius_away(generator: torch.Generator) -> None:
-    mean, std = torch.randn(400, 30, generator=generator), torch.full((400, 30), 0.3)
+    mean, std = torch.randn(4000, 30, generator=generator), torch.full((4000, 30), 0.3)
     found = reach(mean, std, mean[:50], mean[50:90], directions_at_random(5, 30, generator), generator=generator)
     assert float(found.own.square().mean()) == pytest.approx(1, abs=0.06)
     assert found.k == 5

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Literal
 
 from lather.auditing.row import GREEN_FROM, RED_BELOW
-from lather.studies.deciding import above, less
+from lather.studies.deciding import less
 from lather.studies.estimate import short
 from lather.studies.findings import Claim
 from lather.studies.gaussian_lines import Drawn, Method
@@ -202,7 +202,7 @@ def _covering(methods: Sequence[Method]) -> Claim:
     if cube is None or normal is None:
         return Claim(folk, "not decided", "No method was trained with a uniform prior.")
     worse = less(normal.gap, cube.gap)
-    verdict: Verdict = "fails" if worse else "holds"
+    verdict: Verdict = "not decided" if worse is None else "fails" if worse else "holds"
     evidence = (
         f"{normal.label} with a uniform prior: sampling gap {cube.gap}, generated pictures {cube.generated} from "
         "data; with "
@@ -210,8 +210,6 @@ def _covering(methods: Sequence[Method]) -> Claim:
         f"{_count(cube.normal.mean)}, from the cube with {_count(cube.n.mean)}."
     )
     if worse is None:
-        small = above(cube.gap, 0)
-        verdict = "not decided" if small is None else "holds"
         evidence += " No difference of the gaps is certain."
     return Claim(folk, verdict, evidence)
 

@@ -15,14 +15,14 @@ from lather.data import Dataset
 from lather.divergences import Divergence, Mardia
 from lather.divergences.detection import DetectionSize
 from lather.errors import LatherError
-from lather.models import Match
+from lather.models import Match, Objective
 from lather.priors import Prior, StandardNormal
 from lather.studies.plan import Trained
 from lather.studies.repaired import Repaired, repaired
 from lather.studies.sources import decoder_of
 from lather.studies.whitening import whitening
 
-__all__ = ["MatchCase", "Trap", "measure_match", "own_statistic", "whitened_trap"]
+__all__ = ["MatchCase", "Trap", "measure_match", "own_statistic", "samples", "synthetic_trap", "whitened_trap"]
 
 _TESTED = 1_500  # latents that detection sizes are taken of
 _DRAWS = 199  # simulated samples of each null
@@ -62,9 +62,9 @@ class Trap:
     mardia: DetectionSize | None
 
 
-def own_statistic(trained: Trained) -> Divergence | None:
+def own_statistic(objective: Objective) -> Divergence | None:
     """The divergence that the objective compares batches by; the sum where there are several."""
-    terms = [term.divergence for _, term in trained.model.objective.pairs if isinstance(term, Match)]
+    terms = [term.divergence for _, term in objective.pairs if isinstance(term, Match)]
     if not terms:
         return None
     total = terms[0]
@@ -101,7 +101,7 @@ def measure_match(trained: Trained, data: Dataset, candidates: Sequence[str], pr
             found = repaired(trained.run, data, candidates)
         except LatherError as error:
             problems.append(f"no repaired prior for {trained.job.label}, seed {trained.job.seed}: {error}")
-    own = own_statistic(trained)
+    own = own_statistic(model.objective)
     return MatchCase(
         report,
         None if own is None else _size(own, z, prior),

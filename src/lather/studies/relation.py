@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Relation", "relation"]
 
@@ -49,15 +50,15 @@ def relation(x: Sequence[float], y: Sequence[float], *, seed: int = 0) -> Relati
     if n < 3:
         return Relation(math.nan, math.nan, math.nan, n)
 
-    def rho(chosen: np.ndarray) -> float:
-        a, b = (rankdata(column) for column in chosen.T)
-        a, b = a - a.mean(), b - b.mean()
-        scale = math.sqrt(float((a**2).sum() * (b**2).sum()))
-        return float((a * b).sum()) / scale if scale else 0.0
+    def rho(chosen: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of (k, n, 2) samples of pairs, (k,)."""
+        a, b = (rankdata(chosen[..., i], axis=1) - (n + 1) / 2 for i in (0, 1))
+        scale = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+        return np.divide((a * b).sum(1), scale, out=np.zeros(len(chosen)), where=scale > 0)
 
+    whole = float(rho(pairs[None])[0])
     if n < 4:
-        return Relation(rho(pairs), math.nan, math.nan, n)
-    rng = np.random.default_rng(seed)
-    found = [rho(pairs[rng.integers(0, n, n)]) for _ in range(_RESAMPLES)]
-    low, high = np.quantile(found, [0.025, 0.975])
-    return Relation(rho(pairs), float(low), float(high), n)
+        return Relation(whole, math.nan, math.nan, n)
+    again = np.random.default_rng(seed).integers(0, n, (_RESAMPLES, n))
+    low, high = np.quantile(rho(pairs[again]), [0.025, 0.975])
+    return Relation(whole, float(low), float(high), n)
