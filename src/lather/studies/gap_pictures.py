@@ -10,6 +10,7 @@ from lather.auditing.theme import CLASSES, Theme, blank, legend
 from lather.studies.gaussian_lines import Drawn
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["Point", "draw_picture", "scatter_picture"]
@@ -39,7 +40,10 @@ def scatter_picture(theme: Theme, points: Sequence[Point], words: str, *, logari
     axes.axhline(0, color=theme.faint, linewidth=0.8)
     if logarithmic:
         axes.set_xscale("log")
-    axes.set(xlabel=words, ylabel="sampling gap (Fréchet)")
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if str(x)[0] in "25" else "")
+    _gap_axis(axes, [point.gap for point in known])
+    axes.set_xlabel(words)
     legend(axes, theme, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -59,6 +63,14 @@ def draw_picture(theme: Theme, draws: Sequence[Drawn]) -> Figure:
     axes.set_xticks(range(len(draws)), [one.label for one in draws])
     axes.axhline(0, color=theme.faint, linewidth=0.8)
     axes.grid(False, axis="x")
-    axes.set_ylabel("sampling gap (Fréchet)")
+    _gap_axis(axes, [gap.mean for one in draws for gap in one.gaps.values()])
     legend(axes, theme)
     return figure
+
+
+def _gap_axis(axes: Axes, gaps: Sequence[float]) -> None:
+    """Linear up to 10, logarithmic beyond, where gaps differ much; they may be negative."""
+    axes.set_ylabel("sampling gap (Fréchet)")
+    if gaps and max(gaps) > 100:
+        axes.set_yscale("symlog", linthresh=10)
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
