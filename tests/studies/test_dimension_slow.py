@@ -26,7 +26,7 @@ def test_the_study_of_dimensions_on_digits(tmp_path: Path) -> None:
     assert [row["latent"] for row in rows] == ["2", "16"]
     assert all(row["rate R (nats)"]["mean"] > 0 for row in rows)
     assert page.count("<img") == len(found.pictures) == 7
-    runs = sorted(path.name for path in (tmp_path / "runs").iterdir())
-    before = [(tmp_path / "runs" / name / "report.json").stat().st_mtime_ns for name in runs]
+    runs = sorted(path.parent for path in (tmp_path / "runs").glob("*/report.json"))
+    before = [(run / "report.json").stat().st_mtime_ns for run in runs]
     dimension(plan, Sizes(flat=(2,), steps=150, hidden=64, candidates=("gaussian",), ideal=(), bubbles=400))
-    assert before == [(tmp_path / "runs" / name / "report.json").stat().st_mtime_ns for name in runs]  # not run again
+    assert before == [(run / "report.json").stat().st_mtime_ns for run in runs]  # not run again
