@@ -26,6 +26,7 @@ DIRECTIONS = 8  #: signal directions, and random ones, that distances are measur
 _BUBBLES = 5_000  # training posteriors
 _MOST = 1_000  # held-out data that are decoded and compared
 _SHOWN = 5  # pictures in a strip
+_KEPT = 500_000  # coordinates that pictures are drawn from
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class LatentCase:
         distances: Fréchet distance from data of what each source decodes to.
         repair: what the repair found; ``None`` where it could not be done.
         mean, std: some training posteriors, for pictures.
-        held_out: held-out means, deviations and draws, (3, n, d).
+        held_out: some held-out means, deviations and draws, (3, n, d).
         strips: pictures by head: data, reconstruction, and a strip for each source (the repaired prior is N(0, I) where
             nothing fitted was better).
     """
@@ -105,7 +106,7 @@ def measure_case(trained: Trained, data: Dataset, candidates: Sequence[str], pro
         found,
         mean[:200],
         std[:200],
-        torch.stack([centre, width, z])[:, :_MOST],
+        torch.stack([centre, width, z])[:, : max(_SHOWN, _KEPT // d)],
         {**shown, **{name: decode(codes[:_SHOWN]) for name, codes in strips.items()}},
     )
 
