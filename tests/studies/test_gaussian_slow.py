@@ -12,8 +12,7 @@ from lather.studies.plan import Plan
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_draws", "no_pictures")
-def test_the_study_of_gaussian_latents_on_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lather.studies.match_case._DRAWS", 99)
+def test_the_study_of_gaussian_latents_on_digits(tmp_path: Path) -> None:
     plan = Plan({"source": "digits", "seed": 0}, tmp_path, workers=0, progress=False)
     sizes = Sizes(
         recipes=("ae", "vae", "energy-ae"), weak=(), mended=("ae",), d=4, hidden=64, steps=150, candidates=("mixture",)

@@ -78,16 +78,15 @@ def _rate(lines: Sequence[Line]) -> str:
     covering = [line.label for line in lines if line.regime == "covering"]
     said = []
     if covering:
-        said.append(
-            f"at d = {_list(covering)} a latent spends fewer nats than it takes to tell the training data apart"
-        )
+        said.append(f"at d = {_list(covering)} a latent spends less, so that posteriors overlap")
     if packing:
-        said.append(f"at d = {_list(packing)} more, so that posteriors cannot fill the prior together")
+        said.append(f"at d = {_list(packing)} a latent spends more, so that posteriors cannot fill the prior together")
     told = ", ".join(f"{line.rate} at d = {line.label}" for line in lines)
-    where = f": {'; '.join(said)}." if said else ", and all of them are near it."
+    where = f"That is, {'; '.join(said)}." if said else "All of them are near it."
     return (
         "The rate decides what posteriors can cover, and the number of coordinates does not. "
-        f"R is {told}; log N is {lines[0].log_n:.1f}{where}"
+        f"R is {told}; telling {math.exp(lines[0].log_n):.0f} training data apart takes log N = {lines[0].log_n:.1f} "
+        f"nats. {where}"
     )
 
 

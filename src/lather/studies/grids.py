@@ -20,7 +20,7 @@ __all__ = ["picture_rows"]
 _GAP = 1  # empty pixels between pictures
 _LINE = 0.62  # inches of a strip's height, at most
 _MARGIN = 0.07  # inches around strips
-_TEXT = 0.075  # inches of a letter of a row's label
+_TEXT = 0.088  # inches of a letter of a row's label
 
 
 def picture_rows(

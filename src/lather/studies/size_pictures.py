@@ -42,13 +42,15 @@ def source_picture(theme: Theme, lines: Sequence[Line]) -> Figure:
         if known:
             values = [e.mean for _, e in known]
             look: dict[str, Any] = {
-                "color": theme.prior if name == PRIOR else CLASSES[i],
+                "color": theme.prior if name == PRIOR else CLASSES[(3, 1, 2, 7, 4, 5)[i]],
                 "marker": "osv^Dx"[i],
                 "markersize": 4.5,
             }
             label = _LABELS.get(name, name)
             axes.errorbar([d for d, _ in known], values, [e.half for _, e in known], label=label, **look)
     axes.set(ylabel="Fréchet distance from new data", yscale="log")
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    axes.yaxis.set_minor_formatter(lambda y, _: f"{y:g}" if str(y)[0] in "25" else "")
     _sizes(axes, lines)
     legend(axes, theme, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.22))
     return figure
@@ -57,5 +59,5 @@ def source_picture(theme: Theme, lines: Sequence[Line]) -> Figure:
 def _sizes(axes: Axes, lines: Sequence[Line]) -> None:
     axes.set_xscale("log")
     axes.set_xticks([line.d for line in lines], [line.label for line in lines])
-    axes.minorticks_off()
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.set_xlabel("latent size")
