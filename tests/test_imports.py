@@ -34,10 +34,11 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": ALL,
     "repairing": {*ALL, "pipeline"},
     "jobs": {*ALL, "pipeline"},
+    "streaming": {*ALL, "pipeline", "jobs"},
     "comparing": {*ALL, "pipeline", "jobs"},
     "studies": {*ALL, "pipeline", "repairing", "jobs"},
-    "cli": {*ALL, "pipeline", "repairing", "jobs", "comparing", "studies"},
-    "__init__": {*ALL, "pipeline", "repairing", "jobs", "comparing", "studies"},
+    "cli": {*ALL, "pipeline", "repairing", "jobs", "streaming", "comparing", "studies"},
+    "__init__": {*ALL, "pipeline", "repairing", "jobs", "streaming", "comparing", "studies"},
 }
 
 

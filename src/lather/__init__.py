@@ -133,6 +133,9 @@ if TYPE_CHECKING:
     from lather.auditing import (
         Report,
     )
+    from lather.auditing.accumulator import (
+        Audit,
+    )
     from lather.data import (
         Dataset,
         Latents,
@@ -164,6 +167,9 @@ if TYPE_CHECKING:
         fit_mixture,
         fit_second_stage,
     )
+    from lather.streaming import (
+        audit_files,
+    )
     from lather.studies import (
         STUDIES,
         Findings,
@@ -184,6 +190,7 @@ __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
+    "Audit": "lather.auditing.accumulator",
     "AuditEvery": "lather.pipeline.callback",
     "Bandwidth": "lather.samplers",
     "Dataset": "lather.data",
@@ -201,6 +208,7 @@ _LATE = {
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
     "audit": "lather.pipeline.audit",
+    "audit_files": "lather.streaming",
     "choose_mixture": "lather.samplers",
     "fit": "lather.train",
     "fit_aggregate": "lather.samplers",
@@ -227,6 +235,7 @@ __all__ = [
     "Affine",
     "AggregatePosterior",
     "AndersonDarling",
+    "Audit",
     "AuditEvery",
     "Autoencoder",
     "BallRadius",
@@ -329,6 +338,7 @@ __all__ = [
     "Weighted",
     "assemble",
     "audit",
+    "audit_files",
     "choose_mixture",
     "describe",
     "detection_size",
