@@ -41,7 +41,8 @@ def scatter_picture(theme: Theme, points: Sequence[Point], words: str, *, logari
     if logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if str(x)[0] in "25" else "")
+        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if str(x)[0] in "235" else "")
+        axes.tick_params(which="minor", labelsize=8.5, colors=theme.faint)
     _gap_axis(axes, [point.gap for point in known])
     axes.set_xlabel(words)
     legend(axes, theme, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -73,4 +74,5 @@ def _gap_axis(axes: Axes, gaps: Sequence[float]) -> None:
     axes.set_ylabel("sampling gap (Fréchet)")
     if gaps and max(gaps) > 100:
         axes.set_yscale("symlog", linthresh=10)
+        axes.set_ylim(1.3 * min(gaps) if min(gaps) < 0 else -1, 2 * max(gaps))
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")

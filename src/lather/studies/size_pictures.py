@@ -51,6 +51,7 @@ def source_picture(theme: Theme, lines: Sequence[Line]) -> Figure:
     axes.set(ylabel="Fréchet distance from new data", yscale="log")
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
     axes.yaxis.set_minor_formatter(lambda y, _: f"{y:g}" if str(y)[0] in "25" else "")
+    axes.tick_params(axis="y", which="minor", labelsize=8.5, colors=theme.faint)
     _sizes(axes, lines)
     legend(axes, theme, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.22))
     return figure
