@@ -9,7 +9,7 @@ from typing import Any
 
 from lather.jobs import Job
 from lather.studies.plan import Plan
-from lather.train import batches_per_epoch
+from lather.train.loop import batches_per_epoch
 
 __all__ = ["CONTROL", "ESCAPED", "FULL", "PLAIN", "QUICK", "VARIATIONAL", "Sizes", "jobs", "noisy"]
 
