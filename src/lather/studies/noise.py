@@ -9,14 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lather.auditing.theme import Theme
+from lather.auditing.theme import Theme, legend
 from lather.studies import noise_claims as claims
 from lather.studies.curve import SMOOTHINGS, Learnt, distances, learn, points
+from lather.studies.dots import compared, dots, panels
 from lather.studies.drift import LatentDrift
 from lather.studies.estimate import estimate
 from lather.studies.findings import Findings, Picture, Section, Table, Value
 from lather.studies.grids import picture_rows
-from lather.studies.noise_figures import compared, curves, drifts, saturation
+from lather.studies.measured import Measured, measure, of, row
+from lather.studies.noise_figures import curves, drifts, saturation
 from lather.studies.noise_kinds import (
     CONTROL,
     ESCAPED,
@@ -38,7 +40,7 @@ __all__ = ["noise"]
 QUESTION = "What does noise in the latent space buy?"
 FINE, COARSE = f"JS at {SMOOTHINGS[0]:g}", f"JS at {SMOOTHINGS[2]:g}"
 NOISY_CURVE = "noise σ = 0.3"
-Measured = dict[str, dict[str, dict[int, float]]]
+Numbers = dict[str, dict[str, dict[int, float]]]
 
 
 def noise(plan: Plan, sizes: Sizes | None = None) -> Findings:
@@ -49,9 +51,9 @@ def noise(plan: Plan, sizes: Sizes | None = None) -> Findings:
     whole = len(data.train)
     realism = Realism(data)
     sweep = plan.train(jobs(plan, sizes, whole, escaped=True))
-    measured = _measure(sweep, lambda one: _whole(one, plan, realism, sizes))
+    measured = measure(sweep, lambda one: _whole(one, plan, realism, sizes))
     small = {
-        n: _measure(plan.train(jobs(plan, sizes, n)), lambda one: distortion(one.model, _data_of(one)))
+        n: measure(plan.train(jobs(plan, sizes, n)), lambda one: distortion(one.model, _data_of(one)))
         for n in sizes.small
         if n < whole
     }
@@ -87,16 +89,6 @@ def noise(plan: Plan, sizes: Sizes | None = None) -> Findings:
 
 
 # trainings and what is measured of them ---------------------------------------------------------------------------
-def _measure(trained: dict[str, list[Trained]], what: Any) -> Measured:
-    """Kind → measure → seed → number."""
-    found: Measured = {kind: {} for kind in trained}
-    for kind, runs in trained.items():
-        for one in runs:
-            for measure, value in what(one).items():
-                found[kind].setdefault(measure, {})[one.job.seed] = value
-    return found
-
-
 def _whole(one: Trained, plan: Plan, realism: Realism, sizes: Sizes) -> dict[str, float]:
     model, data = one.model, plan.data
     return {
@@ -122,7 +114,7 @@ class _Followed:
     likelihood: str | None = None
 
 
-def _drift(plan: Plan, sizes: Sizes) -> tuple[Measured, dict[str, list[list[float]]]]:
+def _drift(plan: Plan, sizes: Sizes) -> tuple[Numbers, dict[str, list[list[float]]]]:
     """Steps of the latents of training pictures from epoch to epoch."""
     from lather.data import load
     from lather.train import Settings, fit
@@ -137,7 +129,7 @@ def _drift(plan: Plan, sizes: Sizes) -> tuple[Measured, dict[str, list[list[floa
         "VAE, constant rate": _Followed("vae", "constant", {}, "gaussian"),
     }
     followed = data.train.batch(slice(0, 1000))
-    measured: Measured = {kind: {} for kind in kinds}
+    measured: Numbers = {kind: {} for kind in kinds}
     histories: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
     for kind, how in kinds.items():
         for seed in range(plan.seeds):
@@ -175,8 +167,8 @@ def _curves(plan: Plan, sizes: Sizes) -> dict[str, list[Learnt]]:
     }
 
 
-def _of_curves(curve: dict[str, list[Learnt]], row: int) -> Measured:
-    found: Measured = {kind: {} for kind in curve}
+def _of_curves(curve: dict[str, list[Learnt]], row: int) -> Numbers:
+    found: Numbers = {kind: {} for kind in curve}
     for kind, runs in curve.items():
         for seed, one in enumerate(runs):
             for measure, value in one.rows[row].items():
@@ -185,10 +177,6 @@ def _of_curves(curve: dict[str, list[Learnt]], row: int) -> Measured:
 
 
 # the page ---------------------------------------------------------------------------------------------------------
-def _row(kind: str, measured: Measured, columns: dict[str, str]) -> dict[str, Value]:
-    return {"model": kind, **{head: claims.of(measured, kind, measure) for measure, head in columns.items()}}
-
-
 def _robust(measured: Measured, kinds: list[str]) -> Section:
     columns = {
         "spread": "spread of latents (sd)",
@@ -230,7 +218,7 @@ def _robust(measured: Measured, kinds: list[str]) -> Section:
             Table(
                 "robustness",
                 "Decoders and steps",
-                [_row(kind, measured, columns) for kind in shown],
+                [row(measured, kind, columns) for kind in shown],
                 "Spread: root mean square over coordinates of the standard deviation of held-out latent means. Slope: "
                 "Frobenius norm of the Jacobian, mean over latents.",
             )
@@ -243,24 +231,20 @@ def _overfit(by_size: dict[int, Measured], kinds: list[str]) -> Section:
     sizes = sorted(by_size)
     columns = {"train": "training", "held-out": "held-out", "gap": "gap"}
     rows: list[dict[str, Value]] = [
-        {"model": kind, "training pictures": n, **{h: claims.of(by_size[n], kind, m) for m, h in columns.items()}}
+        {"model": kind, "training pictures": n, **{h: of(by_size[n], kind, m) for m, h in columns.items()}}
         for n in sizes
         for kind in shown
     ]
 
     def draw(theme: Theme) -> Any:
-        from lather.studies.noise_figures import dots, panels
-
         figure, all_axes = panels(theme, len(sizes), height=3.9)
         for axes, n in zip(all_axes, sizes, strict=True):
             for k, (measure, label) in enumerate((("train", "training pictures"), ("held-out", "held-out pictures"))):
-                dots(axes, shown, {kind: claims.of(by_size[n], kind, measure) for kind in shown}, k, label)
+                dots(axes, shown, {kind: of(by_size[n], kind, measure) for kind in shown}, k, label)
             axes.set_xticks(range(len(shown)), [s.replace(" ", "\n", 1) for s in shown], fontsize=8, color=theme.ink)
             axes.set(title=f"Trained on {n} pictures", ylabel="squared error of a pixel")
             axes.set_ylim(bottom=0)
             axes.grid(False, axis="x")
-            from lather.auditing.theme import legend
-
             legend(axes, theme)
         return figure
 
@@ -295,7 +279,7 @@ def _convex(
     distances_ = {f"{key} distance": label for key, label in labels.items()}
     columns = {f"{key} {what}": f"{label}: {what}" for key, label in labels.items() for what in ("share", "confidence")}
     between_pixels = _pixel_midpoints(plan, realism)
-    rows: list[dict[str, Value]] = [_row(kind, measured, columns) for kind in shown]
+    rows: list[dict[str, Value]] = [row(measured, kind, columns) for kind in shown]
     own = realism.confidence(plan.data.test.batch()).mean()
     rows.append(_real(columns, {"end share": realism.own, "end confidence": float(own)}, "real pictures"))
     rows.append(_real(columns, between_pixels, "means of two pictures"))
@@ -376,7 +360,7 @@ def _walks(plan: Plan, trained: dict[str, list[Trained]], steps: int = 7) -> dic
 def _overlap(curve: dict[str, list[Learnt]], last: Measured, null: dict[str, float]) -> Section:
     columns = list(null)
     rows: list[dict[str, Value]] = [
-        {"law compared with the curve": kind, **{c: claims.of(last, kind, c) for c in columns}} for kind in last
+        {"law compared with the curve": kind, **{c: of(last, kind, c) for c in columns}} for kind in last
     ]
     rows.append({"law compared with the curve": "another sample of it", **{c: estimate([null[c]]) for c in columns}})
     held_out = curve[PLAIN][0].held_out.numpy()
@@ -431,7 +415,7 @@ def _moving(moving: Measured, histories: dict[str, list[list[float]]], sizes: Si
                 lambda theme: drifts(theme, histories, claims.STILL),
             )
         ],
-        [Table("drift", "Step / spread of the latents", [_row(kind, moving, columns) for kind in moving])],
+        [Table("drift", "Step / spread of the latents", [row(moving, kind, columns) for kind in moving])],
     )
 
 

@@ -8,57 +8,18 @@ from collections.abc import Mapping, Sequence
 from lather.studies.contrast import decided, difference, verdict
 from lather.studies.estimate import Estimate, estimate, short
 from lather.studies.findings import Claim
+from lather.studies.measured import FEW, Measured, changes, of, seeds, series
 from lather.studies.noise_kinds import CONTROL, ESCAPED, PLAIN, VARIATIONAL
 from lather.studies.noise_measures import STEP
 
-__all__ = [
-    "STILL",
-    "Measured",
-    "convexity",
-    "drift",
-    "headline",
-    "of",
-    "overfitting",
-    "robustness",
-    "stretched",
-    "supports",
-]
-
-#: kind of model → measure → seed → number
-Measured = Mapping[str, Mapping[str, Mapping[int, float]]]
+__all__ = ["STILL", "convexity", "drift", "headline", "overfitting", "robustness", "stretched", "supports"]
 
 STILL = 0.01  # an epoch's step below this share of the latents' spread is no motion worth a name
-_FEW = " One training of each kind gives no interval, so nothing is decided; more seeds (--seeds 3) do."
-
-
-def of(measured: Measured, kind: str, measure: str) -> Estimate:
-    """A measure of one kind of model over its seeds; nothing known where all its trainings failed."""
-    return estimate(measured.get(kind, {}).get(measure, {}).values())
-
-
-def _changes(
-    measured: Measured, kinds: Sequence[str], measure: str, *, against: str = CONTROL, less: bool = True
-) -> list[bool | None]:
-    """For each kind, whether ``measure`` is less (or more) than that of ``against``, seed by seed."""
-
-    def seeds(kind: str) -> Mapping[int, float]:
-        return measured.get(kind, {}).get(measure, {})
-
-    pairs = [(seeds(against), seeds(kind)) if less else (seeds(kind), seeds(against)) for kind in kinds]
-    return [decided(difference(a, b)) for a, b in pairs]
-
-
-def _series(measured: Measured, kinds: Sequence[str], measure: str) -> str:
-    return ", ".join(f"{of(measured, kind, measure)} ({kind})" for kind in kinds)
-
-
-def _seeds(measured: Measured) -> int:
-    return max((len(v) for kind in measured.values() for v in kind.values()), default=0)
 
 
 def robustness(measured: Measured, kinds: Sequence[str]) -> Claim:
     """Against the same training with next to no noise, in units of the latents' spread."""
-    found = verdict(_changes(measured, kinds, "relative change"))
+    found = verdict(changes(measured, kinds, "relative change", against=CONTROL))
     raw, relative = (
         of(measured, PLAIN, f"{how} change").mean / of(measured, kinds[-1], f"{how} change").mean
         for how in ("raw", "relative")
@@ -66,7 +27,7 @@ def robustness(measured: Measured, kinds: Sequence[str]) -> Claim:
     wider = of(measured, PLAIN, "spread").mean / of(measured, kinds[-1], "spread").mean
     evidence = (
         f"A step of {STEP:g} standard deviations of the latents changes a pixel by "
-        f"{_series(measured, [PLAIN, CONTROL, *kinds], 'relative change')}. The unit matters: latents of the plain "
+        f"{series(measured, [PLAIN, CONTROL, *kinds], 'relative change')}. The unit matters: latents of the plain "
         f"autoencoder are {short(wider)} times as wide as those at {kinds[-1]}. After a step of {STEP:g} in whatever "
         f"units the latents have, its output changes {short(raw)} times as much as at {kinds[-1]}, and after a step "
         f"relative to their spread {short(relative)} times as much."
@@ -76,17 +37,17 @@ def robustness(measured: Measured, kinds: Sequence[str]) -> Claim:
     return Claim(
         "Noise makes the decoder robust: small changes in the latent space no longer change the output much.",
         found,
-        evidence + (_FEW if _seeds(measured) < 2 else ""),
+        evidence + (FEW if seeds(measured) < 2 else ""),
     )
 
 
 def overfitting(measured: Measured, kinds: Sequence[str], n: int) -> Claim:
     """Whether *held-out* distortion falls, not only its distance from training distortion."""
-    better, closer = (_changes(measured, kinds, measure) for measure in ("held-out", "gap"))
+    better, closer = (changes(measured, kinds, measure, against=CONTROL) for measure in ("held-out", "gap"))
     names = [PLAIN, CONTROL, *kinds, VARIATIONAL]
     evidence = (
-        f"Trained on {n} pictures, the held-out squared error of a pixel is {_series(measured, names, 'held-out')}; "
-        f"the gap to training pictures is {_series(measured, names, 'gap')}."
+        f"Trained on {n} pictures, the held-out squared error of a pixel is {series(measured, names, 'held-out')}; "
+        f"the gap to training pictures is {series(measured, names, 'gap')}."
     )
     if any(closer) and not all(b for b, c in zip(better, closer, strict=True) if c):
         evidence += (
@@ -94,20 +55,20 @@ def overfitting(measured: Measured, kinds: Sequence[str], n: int) -> Claim:
             "smaller gap is no better model."
         )
     return Claim(
-        "Noise lessens the risk of overfitting.", verdict(better), evidence + (_FEW if _seeds(measured) < 2 else "")
+        "Noise lessens the risk of overfitting.", verdict(better), evidence + (FEW if seeds(measured) < 2 else "")
     )
 
 
 def convexity(measured: Measured, kinds: Sequence[str], middle: str, own: float) -> Claim:
     """Whether midpoints look more like data, and by how much less they do than the ends they lie between."""
     names = [PLAIN, CONTROL, *kinds, VARIATIONAL]
-    signs = _changes(measured, kinds, f"{middle} share", less=False)
+    signs = changes(measured, kinds, f"{middle} share", against=CONTROL, less=False)
     lost = {kind: of(measured, kind, "end share").mean - of(measured, kind, f"{middle} share").mean for kind in names}
     known = {kind: value for kind, value in lost.items() if math.isfinite(value)}
     evidence = (
         f"Of midpoints between latents of two held-out pictures ({middle}), this share decodes to something that looks "
-        f"like data: {_series(measured, names, f'{middle} share')}; of the pictures' own reconstructions: "
-        f"{_series(measured, names, 'end share')}; of real pictures {short(own)}."
+        f"like data: {series(measured, names, f'{middle} share')}; of the pictures' own reconstructions: "
+        f"{series(measured, names, 'end share')}; of real pictures {short(own)}."
     )
     if known:
         least = min(known, key=lambda kind: known[kind])
@@ -119,7 +80,7 @@ def convexity(measured: Measured, kinds: Sequence[str], middle: str, own: float)
     return Claim(
         "Noise makes the data space locally convex: what lies between data is data, too.",
         verdict(signs),
-        evidence + (_FEW if _seeds(measured) < 2 else ""),
+        evidence + (FEW if seeds(measured) < 2 else ""),
     )
 
 
@@ -147,7 +108,7 @@ def drift(measured: Measured) -> Claim:
     return Claim(
         "As training goes on, each datum's point in the latent space moves less and less, until it stays put.",
         found,
-        evidence + (_FEW if _seeds(measured) < 2 else ""),
+        evidence + (FEW if seeds(measured) < 2 else ""),
     )
 
 
@@ -185,7 +146,7 @@ def supports(first: Measured, last: Measured, fine: str, coarse: str) -> Claim:
         "Data and model have supports of low dimension that do not overlap; divergences then saturate, distances like "
         "Wasserstein's do not, and noise added to both helps.",
         verdict(signs),
-        evidence + (_FEW if _seeds(last) < 2 else ""),
+        evidence + (FEW if seeds(last) < 2 else ""),
     )
 
 
@@ -211,7 +172,7 @@ def stretched(last: Measured, noise: str, fine: str, null: float) -> Claim:
     return Claim(
         "Noise in the latent space stretches the model's distribution, so that it and the data are no longer disjoint.",
         verdict(signs),
-        evidence + (_FEW if _seeds(last) < 2 else ""),
+        evidence + (FEW if seeds(last) < 2 else ""),
     )
 
 
