@@ -16,7 +16,8 @@ _WIDTH, _BATCH = 256, 128
 class Classifier:
     """A perceptron with one hidden layer, trained on the labelled training pictures.
 
-    A little noise is added to pictures while it learns, so that it does not take the noise of a picture for its class. It is sure of many things that are no data; put its confidence beside that in real data.
+    A little noise is added to pictures while it learns, so that it does not take the noise of a picture for its
+    class. It is sure of many things that are no data; put its confidence beside that in real data.
 
     Args:
         data: with labels.

@@ -40,12 +40,13 @@ def decided(change: Estimate, *, margin: float = 0.0) -> bool | None:
 def verdict(signs: Sequence[bool | None]) -> Verdict:
     """What several comparisons say of one statement, each ``True`` (for it), ``False`` (against) or ``None``.
 
+    It holds where all speak for it, fails where all speak against it, holds in part where some speak for it and others
+    do not, and is not decided where some speak against it and nothing is known of the others.
+
     Example:
-        >>> verdict([True, True]), verdict([True, None]), verdict([False, None]), verdict([None])
+        >>> verdict([True, True]), verdict([True, None]), verdict([False, False]), verdict([False, None])
         ('holds', 'holds in part', 'fails', 'not decided')
     """
-    if not signs or all(sign is None for sign in signs):
-        return "not decided"
-    if all(signs):
-        return "holds"
-    return "holds in part" if any(signs) else "fails"
+    if any(signs):
+        return "holds" if all(signs) else "holds in part"
+    return "fails" if signs and all(sign is False for sign in signs) else "not decided"

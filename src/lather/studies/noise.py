@@ -153,8 +153,8 @@ def _drift(plan: Plan, sizes: Sizes) -> tuple[Numbers, dict[str, list[list[float
                 "last aligned": drift.aligned[-1],
                 "relative noise": sigma / drift.spread if how.recipe == "noise-ae" else 0.0,
             }
-            for measure, value in numbers.items():
-                measured[kind].setdefault(measure, {})[seed] = value
+            for name, value in numbers.items():
+                measured[kind].setdefault(name, {})[seed] = value
     return measured, histories
 
 
@@ -167,12 +167,12 @@ def _curves(plan: Plan, sizes: Sizes) -> dict[str, list[Learnt]]:
     }
 
 
-def _of_curves(curve: dict[str, list[Learnt]], row: int) -> Numbers:
+def _of_curves(curve: dict[str, list[Learnt]], at: int) -> Numbers:
     found: Numbers = {kind: {} for kind in curve}
     for kind, runs in curve.items():
         for seed, one in enumerate(runs):
-            for measure, value in one.rows[row].items():
-                found[kind].setdefault(measure, {})[seed] = value
+            for name, value in one.rows[at].items():
+                found[kind].setdefault(name, {})[seed] = value
     return found
 
 
@@ -190,9 +190,10 @@ def _robust(measured: Measured, kinds: list[str]) -> Section:
     return Section(
         "Does the decoder answer less to small steps?",
         [
-            "Each held-out latent takes a random step, and the change of a pixel (root mean square) is recorded: once for "
-            f"steps of {STEP:g} in the latents' own units, once in units of their spread, with the latents whitened. "
-            "The second does not change when latents are merely stretched and the decoder undoes it; the first does.",
+            "Each held-out latent takes a random step, and the change of a pixel (root mean square) is recorded: once "
+            f"for steps of {STEP:g} in the latents' own units, once in units of their spread, with the latents "
+            "whitened. The second does not change when latents are merely stretched and the decoder undoes it; the "
+            "first does.",
             f"“{CONTROL}” has the loss on the norm of codes that goes with noise, and next to no noise (σ = 0.001): it "
             f"is what noise has to be compared with. “{ESCAPED}” has noise and no such loss.",
         ],
@@ -239,8 +240,8 @@ def _overfit(by_size: dict[int, Measured], kinds: list[str]) -> Section:
     def draw(theme: Theme) -> Any:
         figure, all_axes = panels(theme, len(sizes), height=3.9)
         for axes, n in zip(all_axes, sizes, strict=True):
-            for k, (measure, label) in enumerate((("train", "training pictures"), ("held-out", "held-out pictures"))):
-                dots(axes, shown, {kind: of(by_size[n], kind, measure) for kind in shown}, k, label)
+            for k, (name, label) in enumerate((("train", "training pictures"), ("held-out", "held-out pictures"))):
+                dots(axes, shown, {kind: of(by_size[n], kind, name) for kind in shown}, k, label)
             axes.set_xticks(range(len(shown)), [s.replace(" ", "\n", 1) for s in shown], fontsize=8, color=theme.ink)
             axes.set(title=f"Trained on {n} pictures", ylabel="squared error of a pixel")
             axes.set_ylim(bottom=0)
@@ -290,10 +291,10 @@ def _convex(
     return Section(
         "Is what lies between data like data?",
         [
-            "Latents of two held-out pictures, and the point half way between them, are decoded. A picture looks like data "
-            "if a classifier trained on the data is as sure of it, and a real picture as near in features, as for 95% "
-            f"of real held-out pictures.{accuracy} The mean of the two pictures, pixel by pixel, is what a space would "
-            "give that knows nothing of data.",
+            "Latents of two held-out pictures, and the point half way between them, are decoded. A picture looks like "
+            "data if a classifier trained on the data is as sure of it, and a real picture as near in features, as for "
+            f"95% of real held-out pictures.{accuracy} The mean of the two pictures, pixel by pixel, is what a space "
+            "would give that knows nothing of data.",
         ],
         [
             Picture(
@@ -368,11 +369,11 @@ def _overlap(curve: dict[str, list[Learnt]], last: Measured, null: dict[str, flo
     return Section(
         "Do the supports of data and model overlap, and does it matter?",
         [
-            "In 784 dimensions neither distance can be computed exactly, so this is done where both can: data on a curve "
-            "in the plane (made up), and autoencoders with one latent dimension trained on it (really). What they decode "
-            "is another curve. Two curves meet in single points, so without smoothing the Jensen–Shannon divergence is "
-            "log 2 at any distance; both laws are smoothed by the same noise and compared again. Wasserstein distances "
-            "are exact, by assignment of 500 points.",
+            "In 784 dimensions neither distance can be computed exactly, so this is done where both can: data on a "
+            "curve in the plane (made up), and autoencoders with one latent dimension trained on it (really). What "
+            "they decode is another curve. Two curves meet in single points, so without smoothing the Jensen–Shannon "
+            "divergence is log 2 at any distance; both laws are smoothed by the same noise and compared again. "
+            "Wasserstein distances are exact, by assignment of 500 points.",
         ],
         [
             Picture(
@@ -404,8 +405,9 @@ def _moving(moving: Measured, histories: dict[str, list[list[float]]], sizes: Si
     return Section(
         "Do latents come to rest?",
         [
-            f"Latents of training pictures are followed over {sizes.drift_epochs} epochs on {sizes.drift_data} pictures. A "
-            "step is the root mean square change of a latent mean since the last epoch, in units of the latents' spread.",
+            f"Latents of training pictures are followed over {sizes.drift_epochs} epochs on {sizes.drift_data} "
+            "pictures. A step is the root mean square change of a latent mean since the last epoch, in units of the "
+            "latents' spread.",
         ],
         [
             Picture(

@@ -51,8 +51,8 @@ def overfitting(measured: Measured, kinds: Sequence[str], n: int) -> Claim:
     )
     if any(closer) and not all(b for b, c in zip(better, closer, strict=True) if c):
         evidence += (
-            " Where the gap shrinks and the held-out error does not, noise has only made the training pictures worse: a "
-            "smaller gap is no better model."
+            " Where the gap shrinks and the held-out error does not, noise has only made the training pictures worse: "
+            "a smaller gap is no better model."
         )
     return Claim(
         "Noise lessens the risk of overfitting.", verdict(better), evidence + (FEW if seeds(measured) < 2 else "")
@@ -135,8 +135,8 @@ def supports(first: Measured, last: Measured, fine: str, coarse: str) -> Claim:
     ]
     signs = [decided(difference(by_seed[0], by_seed[1])), decided(difference(by_seed[2], by_seed[1]))]
     evidence = (
-        f"While an autoencoder learns a curve in the plane, the exact Wasserstein distance between the curve and what it "
-        f"makes falls by {short(100 * w.mean)}%. The Jensen–Shannon divergence ({fine.removeprefix('JS at ')} of "
+        f"While an autoencoder learns a curve in the plane, the exact Wasserstein distance between the curve and what "
+        f"it makes falls by {short(100 * w.mean)}%. The Jensen–Shannon divergence ({fine.removeprefix('JS at ')} of "
         f"smoothing) goes from {of(first, PLAIN, fine)} to {of(last, PLAIN, fine)} nats, of at most log 2 = 0.693, "
         f"which is {short(100 * f.mean)}% less; smoothed by {coarse.removeprefix('JS at ')} it falls by "
         f"{short(100 * c.mean)}%. The objective here never compares the two laws: it is a squared error for each "
@@ -179,8 +179,8 @@ def stretched(last: Measured, noise: str, fine: str, null: float) -> Claim:
 def headline(claims: Mapping[str, Claim], measured: Measured, kinds: Sequence[str]) -> list[str]:
     """The answer: what noise buys, what it costs, and what it does not do."""
     words = {
-        "holds": "does buy {}",
-        "holds in part": "buys {} at some sizes and not at others",
+        "holds": "buys {} at every size that was tried",
+        "holds in part": "clearly buys {} at some sizes and not at others",
         "fails": "does not buy {}",
         "not decided": "has not been shown to buy {} (too little to decide)",
     }
@@ -195,18 +195,19 @@ def headline(claims: Mapping[str, Claim], measured: Measured, kinds: Sequence[st
     second = (
         "Its price with enough data is distortion: the held-out squared error is "
         + ", ".join(f"{short(cost)} times ({kind})" for kind, cost in zip(kinds, costs, strict=True))
-        + f" that without noise, and {short(of(measured, VARIATIONAL, 'held-out').mean / of(measured, CONTROL, 'held-out').mean)}"
-        " times for the VAE, which chooses the size of its noise itself."
+        + f" that without noise, and "
+        f"{short(of(measured, VARIATIONAL, 'held-out').mean / of(measured, CONTROL, 'held-out').mean)} times for the "
+        "VAE, which chooses the size of its noise itself."
     )
     escaped, kept = (of(measured, kind, "noise").mean for kind in (ESCAPED, kinds[len(kinds) // 2]))
     third = (
-        f"Noise of a fixed size means nothing by itself: without a loss on the norm of the codes the encoder spreads them "
-        f"until the noise is {short(escaped)} of their spread, where it is {short(kept)} with that loss."
+        f"Noise of a fixed size means nothing by itself: without a loss on the norm of the codes the encoder spreads "
+        f"them until the noise is {short(escaped)} of their spread, where it is {short(kept)} with that loss."
     )
     found = claims["stretched"].verdict
     fourth = {
         "holds": "Noise in the latent did make the model's law overlap with that of the data on a curve.",
-        "fails": "It is not what makes data and model overlap: latent noise moves points within the decoder's surface and "
-        "does not thicken it, and the squared error that is trained has no need of overlap.",
+        "fails": "It is not what makes data and model overlap: latent noise moves points within the decoder's surface "
+        "and does not thicken it, and the squared error that is trained has no need of overlap.",
     }.get(found, "Whether it makes data and model overlap was not decided.")
     return [first, second, third, fourth]

@@ -75,7 +75,7 @@ def noisy(sizes: Sizes) -> list[str]:
 
 
 def jobs(plan: Plan, sizes: Sizes, n: int, *, escaped: bool = False) -> dict[str, Job]:
-    """The sweep, for a training set of ``n`` pictures; with ``escaped`` also noise without a norm to keep codes small."""
+    """The sweep, for a training set of ``n`` pictures; with ``escaped`` also noise without the norm."""
     load: dict[str, Any] = {**plan.load, "test_limit": sizes.held_out}
     if n < len(plan.data.train):
         load["train_limit"] = n

@@ -75,7 +75,7 @@ def between(model: Autoencoder, data: Dataset, realism: Realism, count: int) -> 
     chosen = pairs(data.test.labels, len(x), count, generator=torch.Generator().manual_seed(0))
     latents = {"end": z[torch.cat(list(chosen.values()))[:, 0]]}
     latents |= {kind: z[both].mean(1) for kind, both in chosen.items()}
-    found = {}
+    found: dict[str, float] = {}
     for kind, codes in latents.items():
         images = model.decode(codes).mean
         found |= scores(realism, kind, images)

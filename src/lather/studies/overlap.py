@@ -1,4 +1,4 @@
-"""Do supports overlap? Two laws on a line or in the plane, smoothed by noise, where everything can be computed exactly."""
+"""Do supports overlap? Two laws on a line or in the plane, smoothed by noise, all computed exactly."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def smoothed_js(a: Floats, b: Floats, sigma: float, *, per_sigma: float = 3.0) -
     high = np.maximum(a.max(0), b.max(0)) + _REACH * sigma
     if a.shape[1] > 2 or not sigma > 0 or (high - low).max() / sigma * per_sigma > _FINEST:
         raise ValueError(
-            f"sigma={sigma} for atoms in {a.shape[1]} dimensions that reach over {(high - low).max():.3g}: needs one or "
-            f"two dimensions and sigma above {per_sigma / _FINEST:.2g} of that"
+            f"sigma={sigma} for atoms in {a.shape[1]} dimensions that reach over {(high - low).max():.3g}: needs one "
+            f"or two dimensions and sigma above {per_sigma / _FINEST:.2g} of that"
         )
     step = sigma / per_sigma
     grids = [np.arange(start, end + step, step) for start, end in zip(low, high, strict=True)]

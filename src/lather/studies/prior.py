@@ -74,7 +74,7 @@ def prior(plan: Plan, sizes: Sizes | None = None) -> Findings:
         ],
         {
             "data": f"{data.name}, {len(data.train)} training, {len(data.test)} held-out pictures",
-            "networks": f"perceptrons with hidden layers of {', '.join(map(str, sizes.hidden))}; the critic convolutional",
+            "networks": f"perceptrons, hidden layers of {', '.join(map(str, sizes.hidden))}; the critic convolutional",
             "latent dimensions": f"{sizes.latent}; large: {sizes.large}",
             "training": f"{sizes.steps} steps of 128 pictures, Adam 1e-3 falling to 0",
             "intervals": "95%, Student's t over seeds; comparisons seed by seed"
@@ -97,9 +97,9 @@ def _random(plan: Plan, measured: Measured, trained: dict[str, list[Trained]], r
     return Section(
         "Which random latents decode to data?",
         [
-            "A picture looks like data if a classifier trained on the data is as sure of it, and a real picture as near in "
-            f"features, as for 95% of real held-out pictures.{accuracy} Random latents come from N(0, I), uniformly from "
-            "the box that training latents span, and from a Gaussian with their mean and covariance.",
+            "A picture looks like data if a classifier trained on the data is as sure of it, and a real picture as "
+            f"near in features, as for 95% of real held-out pictures.{accuracy} Random latents come from N(0, I), "
+            "uniformly from the box that training latents span, and from a Gaussian with their mean and covariance.",
         ],
         [
             Picture(
@@ -180,12 +180,12 @@ def _priors(
     return Section(
         "One prior after the other",
         [
-            "“Matched” is a deterministic autoencoder whose batches of latents are held to the prior by the energy distance, "
-            "which works with every prior here: the same recipe throughout. VAEs need a density for the KL. Against a cube "
-            "it is infinite, so there is no such VAE; on the sphere the posterior has to live there, too, and is "
-            "power-spherical in place of Gaussian; mixture, VampPrior and flow are learned along with the model and need "
-            "the KL to learn from, so that they have no matched counterpart. The likelihood bound is importance-weighted, "
-            "and exists for VAEs only.",
+            "“Matched” is a deterministic autoencoder whose batches of latents are held to the prior by the energy "
+            "distance, which works with every prior here: the same recipe throughout. VAEs need a density for the KL. "
+            "Against a cube it is infinite, so there is no such VAE; on the sphere the posterior has to live there, "
+            "too, and is power-spherical in place of Gaussian; mixture, VampPrior and flow are learned along with the "
+            "model and need the KL to learn from, so that they have no matched counterpart. The likelihood bound is "
+            "importance-weighted, and exists for VAEs only.",
         ],
         [
             Picture(
@@ -216,9 +216,9 @@ def _priors(
                 "priors",
                 "Priors",
                 rows,
-                "n*: how many held-out latents it takes to tell them from their prior every other time; where it was not "
-                "reached, the number tested. Likelihood bound: of the density of held-out pictures, Gaussian likelihood with "
-                "the best σ; only differences mean something.",
+                "n*: how many held-out latents it takes to tell them from their prior every other time; where it was "
+                "not reached, the number tested. Likelihood bound: of the density of held-out pictures, Gaussian "
+                "likelihood with the best σ; only differences mean something.",
             )
         ],
     )
@@ -251,13 +251,13 @@ def _blur(plan: Plan, measured: Measured, trained: dict[str, list[Trained]]) -> 
     return Section(
         "What makes pictures blurred?",
         [
-            "Sharpness is the variance of the Laplacian over the pixels of a picture, relative to that of held-out pictures; "
-            "1 is as sharp as data. It also grows with noise and artefacts, so it says whether a picture is blurred and not "
-            "whether it is good.",
+            "Sharpness is the variance of the Laplacian over the pixels of a picture, relative to that of held-out "
+            "pictures; 1 is as sharp as data. It also grows with noise and artefacts, so it says whether a picture is "
+            "blurred and not whether it is good.",
             "One thing is changed at a time. The AE has no KL and no noise. The VAE has both: with the best σ of its "
-            "likelihood, with σ = 1 (½ squared error + KL, as often written, where the KL weighs most), and with a tenth of "
-            "the KL (β = 0.1). “Large latent” and “wide networks” change what can pass and what can be computed. The VAE-GAN "
-            "adds a critic and compares its features.",
+            "likelihood, with σ = 1 (½ squared error + KL, as often written, where the KL weighs most), and with a "
+            "tenth of the KL (β = 0.1). “Large latent” and “wide networks” change what can pass and what can be "
+            "computed. The VAE-GAN adds a critic and compares its features.",
         ],
         [
             Picture(

@@ -38,13 +38,14 @@ def minuscule(measured: Measured, own: float) -> Claim:
     shares = ", ".join(f"{of(measured, PLAIN, f'{source} share')} ({source})" for source in sources)
     evidence = (
         f"Without any prior, the share of random latents that decode to something that looks like data is {shares}; of "
-        f"reconstructions it is {of(measured, PLAIN, 'reconstructions share')}, of real pictures {short(own)}; of draws "
-        f"from the normal prior that latents were matched with, {of(measured, NORMAL, 'its prior share')}. Latents have "
-        "to be looked for where they are: the box and the fitted Gaussian take no more than their range, or their mean "
-        "and covariance."
+        f"reconstructions it is {of(measured, PLAIN, 'reconstructions share')}, of real pictures {short(own)}; of "
+        f"draws from the normal prior that latents were matched with, {of(measured, NORMAL, 'its prior share')}. "
+        "Latents have to be looked for where they are: the box and the fitted Gaussian take no more than their range, "
+        "or their mean and covariance."
     )
     return Claim(
-        "Without a prior nobody knows which latents to decode: the chance that a random one gives a picture is minuscule.",
+        "Without a prior nobody knows which latents to decode: the chance that a random one gives a picture is "
+        "minuscule.",
         verdict(signs),
         evidence + _few(measured),
     )
@@ -60,9 +61,10 @@ def forced(measured: Measured) -> Claim:
         found = "holds in part"
     evidence = (
         f"It takes {of(measured, VAE, 'n*')} latents of held-out pictures to tell those of the VAE from N(0, I) (up to "
-        f"{RED_BELOW} is plainly not normal, from {GREEN_FROM} on is close), and {of(measured, NORMAL, 'n*')} where the "
-        f"batch was matched with it. The KL of a VAE compares each picture's own posterior with the prior; it also pays "
-        f"for what the latent tells of the picture, and says nothing of how all posteriors together fill the space."
+        f"{RED_BELOW} is plainly not normal, from {GREEN_FROM} on is close), and {of(measured, NORMAL, 'n*')} where "
+        f"the batch was matched with it. The KL of a VAE compares each picture's own posterior with the prior; it also "
+        f"pays for what the latent tells of the picture, and says nothing of how all posteriors together fill the "
+        "space."
     )
     return Claim(
         "The KL term forces the latents of a VAE to be normal, so that one may draw from N(0, I).",
@@ -77,8 +79,8 @@ def other(measured: Measured, kinds: Sequence[str]) -> Claim:
     ratios = {kind: _ratio(measured, kind, NORMAL, "frechet") for kind in others}
     signs = [decided(estimate(_AS_GOOD - value for value in ratio.values)) for ratio in ratios.values()]
     evidence = (
-        "With the same recipe (energy distance), networks and steps, the Fréchet distance of samples from data, relative "
-        "to that under the normal prior, is "
+        "With the same recipe (energy distance), networks and steps, the Fréchet distance of samples from data, "
+        "relative to that under the normal prior, is "
         + ", ".join(f"{ratio} ({kind.removeprefix('matched: ')})" for kind, ratio in ratios.items())
         + f"; up to {_AS_GOOD:g} counts as as good. Reconstruction errors: "
         + series(measured, [PLAIN, *kinds], "error")
@@ -104,7 +106,8 @@ def learned(measured: Measured, kinds: Sequence[str]) -> Claim:
     return Claim(
         "A prior that learns along with the VAE (a mixture, VampPrior, a flow) is better than a fixed normal one.",
         verdict([*likelihood, *samples]),
-        f"Against the VAE with a normal prior, whose importance-weighted bound is {of(measured, VAE, 'iwae')} nats, they "
+        f"Against the VAE with a normal prior, whose importance-weighted bound is {of(measured, VAE, 'iwae')} nats, "
+        "they "
         f"gain in bound and come to: {gains}." + _few(measured),
     )
 
@@ -154,8 +157,8 @@ def critic(measured: Measured) -> Claim:
         verdict(signs),
         f"Relative to data, reconstructions of the VAE-GAN have a sharpness of {of(measured, GAN, 'mean')} and its "
         f"samples {of(measured, GAN, 'sample')}; those of the VAE with σ = 1 {of(measured, UNIT, 'mean')} and "
-        f"{of(measured, UNIT, 'sample')}. It is compared by distance from 1: too sharp is wrong, too. The KL is in both, "
-        f"and with equal weight. The Fréchet distance of samples is {of(measured, GAN, 'frechet')} against "
+        f"{of(measured, UNIT, 'sample')}. It is compared by distance from 1: too sharp is wrong, too. The KL is in "
+        f"both, and with equal weight. The Fréchet distance of samples is {of(measured, GAN, 'frechet')} against "
         f"{of(measured, UNIT, 'frechet')}." + _few(measured),
     )
 
@@ -165,9 +168,9 @@ def headline(
 ) -> list[str]:
     """The answer."""
     first = {
-        "holds": "Nothing but convenience speaks for the normal prior here: all others that were tried give samples as good.",
+        "holds": "Nothing but convenience speaks for the normal prior here: all others that were tried do as well.",
         "holds in part": "The prior need not be normal: some others give samples as good, and some do not.",
-        "fails": "The prior need not be normal, but no other that was tried gives samples as good with the same recipe.",
+        "fails": "The prior need not be normal, but no other that was tried does as well with the same recipe.",
         "not decided": "Whether another prior is as good as the normal one was not decided.",
     }[claims["other"].verdict]
     by_frechet = sorted(
@@ -178,9 +181,9 @@ def headline(
     if by_frechet:
         best, worst = by_frechet[0], by_frechet[-1]
         spread = (
-            f"Samples were nearest to data with “{best}” (Fréchet distance {of(measured, best, 'frechet')}) and farthest "
-            f"with “{worst}” ({of(measured, worst, 'frechet')}); by the number of samples it takes to see that the "
-            f"latents do not follow their prior, the first has n* = {of(measured, best, 'n*')} and the second "
+            f"Samples were nearest to data with “{best}” (Fréchet distance {of(measured, best, 'frechet')}) and "
+            f"farthest with “{worst}” ({of(measured, worst, 'frechet')}); by the number of samples it takes to see "
+            f"that the latents do not follow their prior, the first has n* = {of(measured, best, 'n*')} and the second "
             f"{of(measured, worst, 'n*')}."
         )
     free, kept, ends = (
@@ -189,14 +192,14 @@ def headline(
         of(measured, PLAIN, "reconstructions share"),
     )
     third = (
-        f"A prior is needed to know where to draw, and fitting one afterwards is another way: without any, {free} of the "
-        f"draws from a Gaussian fitted to the latents decode to something like data, against {kept} from a normal prior "
-        f"that was trained for, and {ends} of reconstructions."
+        f"A prior is needed to know where to draw, and fitting one afterwards is another way: without any, {free} of "
+        f"the draws from a Gaussian fitted to the latents decode to something like data, against {kept} from a normal "
+        f"prior that was trained for, and {ends} of reconstructions."
     )
     fourth = {
         "holds": "Blur comes mostly from the KL.",
         "holds in part": "Blur comes mostly from the KL in one of the two VAEs only; elsewhere from the squared error.",
-        "fails": "Blur does not come mostly from the KL: an autoencoder without one, with as small a latent, keeps most of it.",
+        "fails": "Blur does not come mostly from the KL: an autoencoder without one keeps most of it.",
         "not decided": "Where blur comes from was not decided.",
     }[claims["conflict"].verdict]
     return [sentence for sentence in (first, spread, third, fourth) if sentence]
