@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MARKS", "compared", "dots", "panels"]
+__all__ = ["MARKS", "broken", "compared", "dots", "panels"]
 
 MARKS = ("o", "s", "^", "D", "v", "P")
 
@@ -73,10 +73,30 @@ def compared(
             dots(axes, kinds, {kind: of(measured, kind, measure) for kind in kinds}, k, label, float(shift))
         for label, level in (bands or {}).items():
             axes.axhline(level, color=theme.faint, linestyle="--", linewidth=1, label=label)
-        axes.set_xticks(range(len(kinds)), [kind.replace(", ", ",\n") for kind in kinds], fontsize=8, color=theme.ink)
+        axes.set_xticks(range(len(kinds)), [broken(kind) for kind in kinds], fontsize=8, color=theme.ink)
         axes.set(title=title, ylabel=unit)
         axes.grid(False, axis="x")
-        axes.set_yscale("log") if log else axes.set_ylim(bottom=0)
+        _limit(axes, [of(measured, kind, name) for kind in kinds for name in measures], log=log)
         if len(measures) > 1 or bands:
             legend(axes, theme)
     return figure
+
+
+def broken(kind: str) -> str:
+    """A kind's name in lines short enough to stand under an axis.
+
+    Example:
+        >>> broken("VAE: VampPrior"), broken("σ = 1")
+        ('VAE:\\nVampPrior', 'σ = 1')
+    """
+    return kind.replace(", ", ",\n").replace(": ", ":\n")
+
+
+def _limit(axes: Axes, found: Sequence[Estimate], *, log: bool) -> None:
+    """From 0 to beyond the largest mean; intervals of few seeds may be so wide that nothing else would be seen."""
+    means = [e.mean for e in found if np.isfinite(e.mean)]
+    if log:
+        axes.set_yscale("log")
+    elif means and max(means) > 0:
+        highest = max((e.high for e in found if np.isfinite(e.high)), default=0.0)
+        axes.set_ylim(0, min(max(1.05 * highest, 1.15 * max(means)), 1.7 * max(means)))

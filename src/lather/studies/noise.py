@@ -12,7 +12,7 @@ from torch import Tensor
 from lather.auditing.theme import Theme, legend
 from lather.studies import noise_claims as claims
 from lather.studies.curve import SMOOTHINGS, Learnt, distances, learn, points
-from lather.studies.dots import compared, dots, panels
+from lather.studies.dots import broken, compared, dots, panels
 from lather.studies.drift import LatentDrift
 from lather.studies.estimate import estimate
 from lather.studies.findings import Findings, Picture, Section, Table, Value
@@ -242,7 +242,7 @@ def _overfit(by_size: dict[int, Measured], kinds: list[str]) -> Section:
         for axes, n in zip(all_axes, sizes, strict=True):
             for k, (name, label) in enumerate((("train", "training pictures"), ("held-out", "held-out pictures"))):
                 dots(axes, shown, {kind: of(by_size[n], kind, name) for kind in shown}, k, label)
-            axes.set_xticks(range(len(shown)), [s.replace(" ", "\n", 1) for s in shown], fontsize=8, color=theme.ink)
+            axes.set_xticks(range(len(shown)), [broken(kind) for kind in shown], fontsize=8, color=theme.ink)
             axes.set(title=f"Trained on {n} pictures", ylabel="squared error of a pixel")
             axes.set_ylim(bottom=0)
             axes.grid(False, axis="x")

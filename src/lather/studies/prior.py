@@ -68,7 +68,7 @@ def prior(plan: Plan, sizes: Sizes | None = None) -> Findings:
         claims.headline(found, measured, flat, vaes),
         list(found.values()),
         [
-            _random(plan, measured, trained, realism),
+            _random(plan, measured, trained, realism, flat, vaes),
             _priors(plan, measured, trained, flat, vaes),
             _blur(plan, measured, trained),
         ],
@@ -84,14 +84,21 @@ def prior(plan: Plan, sizes: Sizes | None = None) -> Findings:
     )
 
 
-def _random(plan: Plan, measured: Measured, trained: dict[str, list[Trained]], realism: Realism) -> Section:
+def _random(
+    plan: Plan,
+    measured: Measured,
+    trained: dict[str, list[Trained]],
+    realism: Realism,
+    flat: list[str],
+    vaes: list[str],
+) -> Section:
     """Random latents of models with and without a prior."""
-    shown = [PLAIN, NORMAL, VAE]
+    every, shown = [PLAIN, *flat, *vaes], [PLAIN, NORMAL, VAE]
     columns = {
         "reconstructions share": "reconstructions",
         **{f"{source} share": source for source in SOURCES},
     }
-    rows = [row(measured, kind, columns) for kind in shown]
+    rows = [row(measured, kind, columns) for kind in every]
     accuracy = "" if realism.accuracy is None else f" The classifier is right in {realism.accuracy:.1%} of these."
     labels = {f"{source} share": source for source in ("reconstructions", *SOURCES[:3])}
     return Section(
@@ -105,8 +112,15 @@ def _random(plan: Plan, measured: Measured, trained: dict[str, list[Trained]], r
             Picture(
                 "random",
                 "Share of decoded latents that look like data",
-                f"Other real pictures reach {realism.own:.2f}.",
-                lambda theme: compared(theme, measured, shown, [("Looks like data", "share", labels)]),
+                "Reconstructions of held-out pictures, and random latents from three sources that need no training.",
+                lambda theme: compared(
+                    theme,
+                    measured,
+                    every,
+                    [("Looks like data", "share", labels)],
+                    bands={"real pictures": realism.own},
+                ),
+                wide=True,
             ),
             Picture(
                 "random-samples",
@@ -136,17 +150,19 @@ def _priors(
         "frechet": "Fréchet distance of samples",
         "gap": "of it, sampling gap",
         "its prior share": "samples that look like data",
-        "n*": "n*",
         "error": "squared error of a pixel",
         "iwae": "likelihood bound (nats)",
     }
-    rows = [row(measured, kind, columns) for kind in (PLAIN, *flat, *vaes)]
+    rows = [{**row(measured, kind, columns), "n*": claims.detection(measured, kind)} for kind in (PLAIN, *flat, *vaes)]
 
     def draw(theme: Theme) -> Any:
         figure, axes = panels(theme, 2, height=4.3)
         for position, (name, label, log) in zip(
             axes,
-            (("n*", "n*: latents it takes to see the mismatch", True), ("error", "squared error of a pixel", False)),
+            (
+                ("log n*", "n*: latents it takes to see the mismatch", True),
+                ("error", "squared error of a pixel", False),
+            ),
             strict=True,
         ):
             for k, (family, kinds) in enumerate(
@@ -155,7 +171,7 @@ def _priors(
                 x = [of(measured, kind, name) for kind in kinds]
                 y = [of(measured, kind, "frechet") for kind in kinds]
                 position.errorbar(
-                    [e.mean for e in x],
+                    [10**e.mean if log else e.mean for e in x],
                     [e.mean for e in y],
                     yerr=[e.half for e in y],
                     fmt=MARKS[k],
@@ -168,7 +184,7 @@ def _priors(
                 )
                 for kind, ex, ey in zip(kinds, x, y, strict=True):
                     position.annotate(
-                        kind.partition(": ")[2] or kind, (ex.mean, ey.mean), xytext=(6, 4),
+                        kind.partition(": ")[2] or kind, (10**ex.mean if log else ex.mean, ey.mean), xytext=(6, 4),
                         textcoords="offset points", fontsize=8, color=theme.ink,
                     )  # fmt: skip
             position.set(xlabel=label, ylabel="Fréchet distance of samples", yscale="log")

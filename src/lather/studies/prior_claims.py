@@ -12,7 +12,7 @@ from lather.studies.findings import Claim
 from lather.studies.measured import FEW, Measured, by_seed, changes, of, seeds, series
 from lather.studies.prior_kinds import GAN, LARGE, NORMAL, PLAIN, UNIT, VAE, WIDE
 
-__all__ = ["conflict", "critic", "forced", "headline", "learned", "minuscule", "other"]
+__all__ = ["conflict", "critic", "detection", "forced", "headline", "learned", "minuscule", "other"]
 
 _MINUSCULE = 0.01  # of the share that reconstructions reach
 _AS_GOOD = 1.1  # times the Fréchet distance under the normal prior
@@ -25,6 +25,20 @@ def _ratio(measured: Measured, kind: str, against: str, name: str) -> Estimate:
 
 def _few(measured: Measured) -> str:
     return FEW if seeds(measured) < 2 else ""
+
+
+def detection(measured: Measured, kind: str) -> str:
+    """n* of a kind: geometric mean over seeds, with the interval of its logarithm.
+
+    Example:
+        >>> detection({"AE": {"log n*": {0: 2.0, 1: 2.0, 2: 2.3}}}, "AE")
+        '126 (46.7 to 339)'
+    """
+    log = of(measured, kind, "log n*")
+    if math.isnan(log.mean):
+        return "–"
+    middle = short(10**log.mean)
+    return middle if math.isnan(log.low) else f"{middle} ({short(10**log.low)} to {short(10**log.high)})"
 
 
 def minuscule(measured: Measured, own: float) -> Claim:
@@ -60,8 +74,8 @@ def forced(measured: Measured) -> Claim:
     if found == "not decided" and normal is False and not_normal is False:
         found = "holds in part"
     evidence = (
-        f"It takes {of(measured, VAE, 'n*')} latents of held-out pictures to tell those of the VAE from N(0, I) (up to "
-        f"{RED_BELOW} is plainly not normal, from {GREEN_FROM} on is close), and {of(measured, NORMAL, 'n*')} where "
+        f"It takes {detection(measured, VAE)} latents of held-out pictures to tell those of the VAE from N(0, I) (up to "
+        f"{RED_BELOW} is plainly not normal, from {GREEN_FROM} on is close), and {detection(measured, NORMAL)} where "
         f"the batch was matched with it. The KL of a VAE compares each picture's own posterior with the prior; it also "
         f"pays for what the latent tells of the picture, and says nothing of how all posteriors together fill the "
         "space."
@@ -183,8 +197,8 @@ def headline(
         spread = (
             f"Samples were nearest to data with “{best}” (Fréchet distance {of(measured, best, 'frechet')}) and "
             f"farthest with “{worst}” ({of(measured, worst, 'frechet')}); by the number of samples it takes to see "
-            f"that the latents do not follow their prior, the first has n* = {of(measured, best, 'n*')} and the second "
-            f"{of(measured, worst, 'n*')}."
+            f"that the latents do not follow their prior, the first has n* = {detection(measured, best)} and the second "
+            f"{detection(measured, worst)}."
         )
     free, kept, ends = (
         of(measured, PLAIN, "fitted Gaussian share"),

@@ -67,8 +67,7 @@ def quality(one: Trained) -> dict[str, float]:
         "error": _effect(rows, "reconstruction_error") ** 2,
     }
     if size is not None:
-        found["n*"] = size.n if size.detected else float(size.tested)
-        found["log n*"] = math.log10(found["n*"])
+        found["log n*"] = math.log10(size.n if size.detected else size.tested)
     for key in ("elbo", "iwae"):
         value = _effect(rows, key)
         if math.isfinite(value):
