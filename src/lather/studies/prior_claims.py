@@ -74,8 +74,9 @@ def forced(measured: Measured) -> Claim:
     if found == "not decided" and normal is False and not_normal is False:
         found = "holds in part"
     evidence = (
-        f"It takes {detection(measured, VAE)} latents of held-out pictures to tell those of the VAE from N(0, I) (up to "
-        f"{RED_BELOW} is plainly not normal, from {GREEN_FROM} on is close), and {detection(measured, NORMAL)} where "
+        f"It takes {detection(measured, VAE)} latents of held-out pictures to tell those of the VAE from N(0, I) (up "
+        f"to {RED_BELOW} is plainly not normal, from {GREEN_FROM} on is close), and {detection(measured, NORMAL)} "
+        "where "
         f"the batch was matched with it. The KL of a VAE compares each picture's own posterior with the prior; it also "
         f"pays for what the latent tells of the picture, and says nothing of how all posteriors together fill the "
         "space."
@@ -197,8 +198,8 @@ def headline(
         spread = (
             f"Samples were nearest to data with “{best}” (Fréchet distance {of(measured, best, 'frechet')}) and "
             f"farthest with “{worst}” ({of(measured, worst, 'frechet')}); by the number of samples it takes to see "
-            f"that the latents do not follow their prior, the first has n* = {detection(measured, best)} and the second "
-            f"{detection(measured, worst)}."
+            f"that the latents do not follow their prior, the first has n* = {detection(measured, best)} and the "
+            f"second {detection(measured, worst)}."
         )
     free, kept, ends = (
         of(measured, PLAIN, "fitted Gaussian share"),
