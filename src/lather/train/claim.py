@@ -79,7 +79,7 @@ def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[
     different = [f"model.{key}" for key in now["model"] if before["model"].get(key) != now["model"][key]]
     if before["data"].get("fingerprint") != now["data"]["fingerprint"]:
         different.append("data")
-    free = {"epochs", "log_every", "checkpoint_seconds", "devices", "accelerator", "nodes"}
+    free = {"epochs", "log_every", "checkpoint_seconds", "devices", "accelerator", "nodes", "microbatch"}
     old, new = before["training"], now["training"]
     different += [
         f"{key} ({old.get(key)} before, {new[key]} now)" for key in new if old.get(key) != new[key] and key not in free
