@@ -14,10 +14,12 @@ from lather.studies.overlap import Floats, smoothed_js, wasserstein
 from lather.train import Settings, fit
 from lather.train.assemble import assemble
 
-__all__ = ["SMOOTHINGS", "Learnt", "distances", "learn", "points"]
+__all__ = ["SMOOTHINGS", "STILL_LAW", "Learnt", "distances", "learn", "points"]
 
 #: standard deviations of the noise that both laws are smoothed with, in units of the curve's height
 SMOOTHINGS = (0.01, 0.03, 0.1, 0.3, 1.0)
+#: divergence, at the least smoothing, of what the same model decodes from latents without their noise
+STILL_LAW = f"JS at {SMOOTHINGS[0]:g}, latents without noise"
 _MATCHED = 500  # points for the exact Wasserstein distance
 
 
@@ -58,9 +60,11 @@ class Learnt:
     @torch.no_grad()
     def see(self, model: Autoencoder, number: int) -> None:
         """Add the distances as they are now."""
-        z = model.encode(self.others).draw(torch.Generator().manual_seed(0))
-        self.decoded = model.decode(z).mean.double().numpy()
-        self.rows.append({"epoch": number, **distances(self.held_out.double().numpy(), self.decoded)})
+        q, data = model.encode(self.others), self.held_out.double().numpy()
+        self.decoded = model.decode(q.draw(torch.Generator().manual_seed(0))).mean.double().numpy()
+        still = model.decode(q.centre).mean.double().numpy()
+        found = distances(data, self.decoded)
+        self.rows.append({"epoch": number, **found, STILL_LAW: smoothed_js(data, still, SMOOTHINGS[0])})
 
 
 def learn(recipe: str, options: dict[str, Any], *, epochs: int, seed: int, n: int = 2000) -> Learnt:

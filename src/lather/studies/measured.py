@@ -9,7 +9,7 @@ from lather.studies.estimate import Estimate, estimate
 from lather.studies.findings import Value
 from lather.studies.plan import Trained
 
-__all__ = ["FEW", "Measured", "changes", "measure", "of", "row", "seeds", "series"]
+__all__ = ["FEW", "Measured", "by_seed", "changes", "measure", "of", "row", "seeds", "series"]
 
 #: kind of model → measure → seed → number
 Measured = Mapping[str, Mapping[str, Mapping[int, float]]]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lather.auditing.theme import Theme, legend
 from lather.studies import noise_claims as claims
-from lather.studies.curve import SMOOTHINGS, Learnt, distances, learn, points
+from lather.studies.curve import SMOOTHINGS, STILL_LAW, Learnt, distances, learn, points
 from lather.studies.dots import broken, compared, dots, panels
 from lather.studies.drift import LatentDrift
 from lather.studies.estimate import estimate
@@ -70,7 +70,7 @@ def noise(plan: Plan, sizes: Sizes | None = None) -> Findings:
         "overfitting": claims.overfitting(small.get(fewest, measured), kinds, fewest),
         "convexity": claims.convexity(measured, kinds, middle, realism.own),
         "supports": claims.supports(first, last, FINE, COARSE),
-        "stretched": claims.stretched(last, NOISY_CURVE, FINE, null[FINE]),
+        "stretched": claims.stretched(last, NOISY_CURVE, FINE, STILL_LAW, null[FINE]),
     }
     return Findings(
         "noise",

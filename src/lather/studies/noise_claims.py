@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from lather.studies.contrast import decided, difference, verdict
 from lather.studies.estimate import Estimate, estimate, short
 from lather.studies.findings import Claim
-from lather.studies.measured import FEW, Measured, changes, of, seeds, series
+from lather.studies.measured import FEW, Measured, by_seed, changes, of, seeds, series
 from lather.studies.noise_kinds import CONTROL, ESCAPED, PLAIN, VARIATIONAL
 from lather.studies.noise_measures import STEP
 
 __all__ = ["STILL", "convexity", "drift", "headline", "overfitting", "robustness", "stretched", "supports"]
 
+_MORE = 0.05  # a share that rises by less than this has not risen
 STILL = 0.01  # an epoch's step below this share of the latents' spread is no motion worth a name
 
 
@@ -60,9 +61,10 @@ def overfitting(measured: Measured, kinds: Sequence[str], n: int) -> Claim:
 
 
 def convexity(measured: Measured, kinds: Sequence[str], middle: str, own: float) -> Claim:
-    """Whether midpoints look more like data, and by how much less they do than the ends they lie between."""
+    """Whether midpoints look more like data by at least ``_MORE``, and how much less than their ends do."""
     names = [PLAIN, CONTROL, *kinds, VARIATIONAL]
-    signs = changes(measured, kinds, f"{middle} share", against=CONTROL, less=False)
+    base = by_seed(measured, CONTROL, f"{middle} share")
+    signs = [decided(difference(by_seed(measured, kind, f"{middle} share"), base), margin=_MORE) for kind in kinds]
     lost = {kind: of(measured, kind, "end share").mean - of(measured, kind, f"{middle} share").mean for kind in names}
     known = {kind: value for kind, value in lost.items() if math.isfinite(value)}
     evidence = (
@@ -129,11 +131,11 @@ def supports(first: Measured, last: Measured, fine: str, coarse: str) -> Claim:
         return estimate(1 - b[seed] / a[seed] for seed in sorted(a.keys() & b.keys()))
 
     w, f, c = moved("W₂"), moved(fine), moved(coarse)
-    by_seed = [
+    fallen = [
         {seed: 1 - last[PLAIN][m][seed] / first[PLAIN][m][seed] for seed in last.get(PLAIN, {}).get(m, {})}
         for m in ("W₂", fine, coarse)
     ]
-    signs = [decided(difference(by_seed[0], by_seed[1])), decided(difference(by_seed[2], by_seed[1]))]
+    signs = [decided(difference(fallen[0], fallen[1])), decided(difference(fallen[2], fallen[1]))]
     evidence = (
         f"While an autoencoder learns a curve in the plane, the exact Wasserstein distance between the curve and what "
         f"it makes falls by {short(100 * w.mean)}%. The Jensen–Shannon divergence ({fine.removeprefix('JS at ')} of "
@@ -150,24 +152,29 @@ def supports(first: Measured, last: Measured, fine: str, coarse: str) -> Claim:
     )
 
 
-def stretched(last: Measured, noise: str, fine: str, null: float) -> Claim:
+def stretched(last: Measured, noise: str, fine: str, still: str, null: float) -> Claim:
     """Whether noise in the *latent* makes the model's support overlap with that of data.
 
+    Judged within each model: its law with noisy latents against its law with the same latents left still.
+
     Args:
-        last: distances of the laws of the models of the curve, whose latents are drawn with their noise.
-        noise: the kind that was trained and drawn with latent noise.
-        fine: name of the divergence at the least smoothing.
+        last: distances of the laws of the models of the curve.
+        noise: the kind that was trained with latent noise.
+        fine: name of the divergence at the least smoothing, of the law with noisy latents.
+        still: the same with the noise left out.
         null: what two samples of the data come to.
     """
-    values = last.get(noise, {}).get(fine, {})
-    # half way from two samples of one law to laws that do not meet
-    halfway = (null + math.log(2)) / 2
-    signs = [decided(estimate(halfway - value for value in values.values()))]
+    noisy, quiet = by_seed(last, noise, fine), by_seed(last, noise, still)
+    # at least half of what separates the law from another sample of the data has to go
+    signs = [
+        decided(estimate(quiet[s] - noisy[s] - (quiet[s] - null) / 2 for s in sorted(noisy.keys() & quiet.keys())))
+    ]
     evidence = (
-        f"With noise in its latents an autoencoder's law on the curve comes to {of(last, noise, fine)} nats of "
-        f"{math.log(2):.3f}, without to {of(last, PLAIN, fine)}; two samples of the curve to {short(null)}. A decoder "
-        "turns one latent dimension into a curve, however the latent is spread along it: noise in the latent moves "
-        "points within the model's support and does not thicken it. What would is noise on the pictures."
+        f"The law of an autoencoder with noise in its latents comes to {of(last, noise, fine)} nats from the curve, of "
+        f"at most {math.log(2):.3f}; with the noise left out it is {of(last, noise, still)}, a change of "
+        f"{difference(noisy, quiet)}; two samples of the curve come to {short(null)}. A decoder turns one latent "
+        "dimension into a curve, however the latent is spread along it: noise in the latent moves points within the "
+        "model's support and does not thicken it. What would is noise on the pictures."
     )
     return Claim(
         "Noise in the latent space stretches the model's distribution, so that it and the data are no longer disjoint.",
