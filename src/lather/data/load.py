@@ -268,9 +268,7 @@ def _cut(
     return {**parts, **cut}, f"{sentence} cut from {len(x)} at random (seed {seed})"
 
 
-def _thinned(
-    parts: dict[str, Part], cut: str, split: str, most: int | None, seed: int
-) -> tuple[dict[str, Part], str]:
+def _thinned(parts: dict[str, Part], cut: str, split: str, most: int | None, seed: int) -> tuple[dict[str, Part], str]:
     """At most ``most`` samples of ``split``; and the sentence about the splits, which says so."""
     x, y = parts[split]
     if most is None or len(x) <= most:

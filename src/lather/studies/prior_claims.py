@@ -57,6 +57,14 @@ def minuscule(measured: Measured, own: float) -> Claim:
         "Latents have to be looked for where they are: the box and the fitted Gaussian take no more than their range, "
         "or their mean and covariance."
     )
+    if any(
+        of(measured, PLAIN, f"{source} share").mean > of(measured, PLAIN, "reconstructions share").mean
+        for source in sources
+    ):
+        evidence += (
+            " Where random latents pass more often than reconstructions, the test is being fooled by sharp pictures that "
+            "are no data: look at them below before believing that number."
+        )
     return Claim(
         "Without a prior nobody knows which latents to decode: the chance that a random one gives a picture is "
         "minuscule.",
