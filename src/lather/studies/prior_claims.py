@@ -62,8 +62,8 @@ def minuscule(measured: Measured, own: float) -> Claim:
         for source in sources
     ):
         evidence += (
-            " Where random latents pass more often than reconstructions, the test is being fooled by sharp pictures that "
-            "are no data: look at them below before believing that number."
+            " Where random latents pass more often than reconstructions, the test is being fooled by sharp pictures "
+            "that are no data: look at them below before believing that number."
         )
     return Claim(
         "Without a prior nobody knows which latents to decode: the chance that a random one gives a picture is "
