@@ -10,9 +10,10 @@ import torch
 
 from lather.auditing.theme import LIGHT
 from lather.studies.bubble_picture import bubble_circles
-from lather.studies.deciding import above, less
+from lather.studies.deciding import above, apart, less
 from lather.studies.dimension_answer import dimension_answer, dimension_claims
 from lather.studies.dimension_lines import Line, match_rows, number_rows, source_rows
+from lather.studies.counted import counted
 from lather.studies.estimate import Estimate, estimate
 from lather.studies.ideal_picture import ideal_picture
 from lather.studies.large_latent import ideal_latents, threshold
@@ -102,6 +103,12 @@ def test_sources_lie_where_they_say(generator: torch.Generator) -> None:
 
 
 def test_what_intervals_leave_open_stays_open() -> None:
+    assert less(estimate([1.0, 8.1]), estimate([2.0, 9.1])) is True  # of the same trainings: each is smaller
+    assert apart(estimate([1.0, 8.1]), estimate([2.0, 9.1])) is None  # of others: that may be chance
+    assert apart(estimate([1.0]), estimate([9.0])) is None
+    assert apart(estimate([1.0, 1.1]), estimate([2.0, 2.1])) is True
+    assert apart(estimate([1.0, 1.1]), estimate([2.0, 2.1]), margin=2.0) is False
+    assert apart(estimate([1.0, 1.0]), estimate([1.0, 1.0])) is None
     assert less(estimate([1.0, 1.1]), estimate([9.0, 9.1])) is True
     assert less(estimate([9.0, 9.1]), estimate([1.0, 1.1])) is False
     assert less(estimate([1.0, 5.0]), estimate([2.0, 4.0])) is None
@@ -127,13 +134,13 @@ LARGE = Line(
     one(0.95),
     one(490.0),
     one(0.93),
-    one(0.97),
+    one(0.97, 0.971),
     one(0.98),
     one(0.9),
     one(0.01),
     one(0.9),
     one(0.3),
-    one(3.0),
+    counted([3.0]),
     one(50.0),
     one(0.2),
     {"reconstruction": one(5.0), "posteriors": one(10.0), PRIOR: one(60.0), AROUND: one(20.0), REPAIRED: one(15.0)},
@@ -145,9 +152,9 @@ SMALL = replace(
     rate=one(5.0),
     regime="between",
     idle=one(0.0),
-    variation=one(0.3),
+    variation=one(0.3, 0.31),
     gap=one(5.0),
-    n_star=one(9.0),
+    n_star=counted([9.0]),
 )
 
 
@@ -160,11 +167,11 @@ def test_claims_turn_with_the_numbers() -> None:
     lost = replace(LARGE, held_out_inside=one(0.02), distances={**LARGE.distances, AROUND: one(80.0)})
     assert verdicts(SMALL, lost)[0] == "holds in part"
     assert verdicts(SMALL, lost)[4:] == ["fails", "fails"]
-    good = replace(LARGE, variation=one(0.1), n_star=one(9000.0), gap=one(-1.0), held_out_inside=one(0.6))
+    good = replace(LARGE, variation=one(0.1, 0.11), n_star=counted([9000.0]), gap=one(-1.0), held_out_inside=one(0.6))
     assert verdicts(SMALL, good) == ["fails", "fails", "holds", "holds", "holds in part", "holds"]
     far = replace(LARGE, centre=one(1.0), width=one(0.2), rate=one(900.0))
     assert verdicts(SMALL, far)[2:4] == ["not decided", "not decided"]
-    seeds = replace(LARGE, variation=one(0.5, 1.0), held_out_inside=one(0.2, 0.9), n_star=one(10, 900))
+    seeds = replace(LARGE, variation=one(0.5, 1.0), held_out_inside=one(0.2, 0.9), n_star=counted([10, 900]))
     assert verdicts(replace(SMALL, variation=one(0.3, 0.8)), seeds) == ["not decided"] * 5 + ["holds"]
 
 
@@ -185,7 +192,7 @@ def test_the_headline_blames_what_the_numbers_blame() -> None:
     assert dimension_claims([], []) == []
     full = replace(LARGE, idle=one(3.0), passing=one(0.1))
     words = dimension_answer([SMALL, full], [])
-    assert words[2].startswith("Nearly all coordinates are used")
+    assert words[2].startswith("Few coordinates are idle (less than 0.01 nats): 3 of 512")
     assert words[3].startswith("At d = 512, 10% of its coordinates")
 
 

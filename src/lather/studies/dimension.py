@@ -18,7 +18,7 @@ from lather.studies.plan import Plan
 
 __all__ = ["FULL", "QUICK", "Sizes", "dimension"]
 
-_BATCH = 50
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Sizes:
         bubbles: how many training data these have.
     """
 
-    flat: Sequence[int] = (2, 8, 32, 128, 512)
+    flat: Sequence[int] = (2, 8, 32, 512)
     spatial: Sequence[tuple[int, int]] = ()
     limit: int | None = 6000
-    steps: int = 1800
+    steps: int = 1400
     width: int = 8
     hidden: int = 128
     candidates: Sequence[str] = ("gaussian", "mixture")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
-from lather.studies.deciding import above, less
+from lather.studies.deciding import above, apart, less
 from lather.studies.dimension_lines import Line
 from lather.studies.estimate import Estimate, estimate, short
 from lather.studies.findings import Claim
@@ -58,18 +59,21 @@ def _headline(line: Line) -> str:
             "decodes "
             f"of N(0, I) ({prior}), so what is lost is lost in the decoder or by latent noise."
         )
-    start = (
-        "Because the encoder puts data where the prior seldom draws: "
-        f"{where[0].lower()}{where[1:]}, decodes of N(0, I) lie {prior} from data, decodes of new data's latents {own}"
-    )
+    numbers = f"decodes of N(0, I) lie {prior} from data, decodes of new data's latents {own}"
     if mended is None or less(mended, prior) is not True:
-        return f"{start}; no prior that was fitted to the latents mends it."
+        return (
+            f"{where} drawing costs: {numbers}; no prior that was fitted to the latents mends it for certain, so "
+            "whether the dimension or the mismatch is to blame is open."
+        )
+    start = f"Because the encoder puts data where the prior seldom draws: {where[0].lower()}{where[1:]}, {numbers}"
     share = (prior.mean - mended.mean) / (prior.mean - own.mean)
     much = "nearly all" if share > 0.8 else "most" if share > 0.5 else "part"
+    blame = (
+        "it is the mismatch that costs, not the number of dimensions" if share > 0.5 else "so much the mismatch costs"
+    )
     return (
         f"{start}. Drawing from a prior fitted to the latents ({mended}) takes away {much} of the difference at the "
-        "same "
-        "dimension with the same decoder: it is the mismatch that costs, not the number of dimensions."
+        f"same dimension with the same decoder: {blame}."
     )
 
 
@@ -83,25 +87,37 @@ def _rate(lines: Sequence[Line]) -> str:
         said.append(f"at d = {_list(packing)} a latent spends more, so that posteriors cannot fill the prior together")
     told = ", ".join(f"{line.rate} at d = {line.label}" for line in lines)
     where = f"That is, {'; '.join(said)}." if said else "All of them are near it."
-    return (
-        "The rate decides what posteriors can cover, and the number of coordinates does not. "
-        f"R is {told}; telling {math.exp(lines[0].log_n):.0f} training data apart takes log N = {lines[0].log_n:.1f} "
-        f"nats. {where}"
+    ordered = sorted(lines, key=lambda line: line.d)
+    lead = (
+        "What posteriors can cover together goes with the rate R, not with the number of coordinates: "
+        if _follows_rate(ordered) and not _grows(ordered)
+        else "What posteriors can cover together depends on the rate R: "
     )
+    return (
+        f"{lead}R is {told}; telling {math.exp(lines[0].log_n):.0f} training data apart takes log N = "
+        f"{lines[0].log_n:.1f} nats. {where}"
+    )
+
+
+def _grows(ordered: Sequence[Line]) -> bool:
+    """Whether every larger size spends more."""
+    return all(a.rate.mean < b.rate.mean for a, b in pairwise(ordered))
 
 
 def _idle(lines: Sequence[Line]) -> str:
     last = max(lines, key=lambda line: line.d)
     share = last.idle.mean / last.d
     if share < 0.1:
-        return f"Nearly all coordinates are used at every size: {last.idle} of {last.d} are idle at d = {last.label}."
+        return (
+            f"Few coordinates are idle (less than 0.01 nats): {last.idle} of {last.d} at d = {last.label}. The others "
+            f"share what the model spends, {short(last.per_dimension)} nats each."
+        )
     fullest = min(lines, key=lambda line: (line.idle.mean / line.d, -line.d))
     ratio = last.rate.mean / max(fullest.rate.mean, 1e-9)
-    change = "about the same" if 0.8 < ratio < 1.25 else f"{ratio:.2g} times that"
+    change = "about the same as" if 0.8 < ratio < 1.25 else f"{ratio:.2g} times that"
     return (
         f"Beyond what the model can use, coordinates stay idle: {last.idle} of {last.d} say nothing at d = "
-        f"{last.label}, "
-        f"where the rate is {change} at d = {fullest.label} ({last.rate} against {fullest.rate} nats)."
+        f"{last.label}, where the rate is {change} at d = {fullest.label} ({last.rate} against {fullest.rate} nats)."
     )
 
 
@@ -110,12 +126,12 @@ def _coordinates(line: Line) -> str:
     if line.passing.mean > 0.7 and line.n_star.mean < 250:
         return (
             f"Single coordinates hide it: at d = {line.label}, {share} at 1000 latents, mean σ is {line.width} and μ "
-            "has "
-            f"an RMS of {line.centre}; yet all coordinates together are told from the prior with {_count(line.n_star)}."
+            f"has an RMS of {line.centre}; yet all coordinates together are told from the prior with "
+            f"{_latents(line.n_star)}."
         )
     return (
         f"At d = {line.label}, {share} at 1000 latents, and all coordinates together are told from the prior with "
-        f"{_count(line.n_star)}."
+        f"{_latents(line.n_star)}."
     )
 
 
@@ -128,7 +144,7 @@ def _exact(ideal: Sequence[Ideal]) -> list[str]:
     return [
         "Even perfect latents pay this price: where every single latent is exactly N(0, I), the training posteriors' "
         "union "
-        f"misses {few.union.variation:.0%} of the prior's mass at d = {few.d} (R = {few.rate:.1f} < log N = "
+        f"differs from the prior in {few.union.variation:.0%} of its mass at d = {few.d} (R = {few.rate:.1f} < log N = "
         f"{few.log_n:.1f}) and {many.union.variation:.0%} at d = {many.d} (R = {many.rate:.1f}). New data miss it as "
         "much "
         f"({many.union.held_out:.0%} inside, of prior draws {many.union.prior:.0%}), so this alone harms no decoder "
@@ -176,7 +192,7 @@ def _thinner(lines: Sequence[Line], ideal: Sequence[Ideal]) -> Claim:
     evidence = f"The union of training posteriors and N(0, I) differ in {told} of their mass. "
     if peak is last:
         return Claim(folk, "not decided", evidence + "It takes two sizes to tell.")
-    falls = less(last.variation, peak.variation)
+    falls = apart(last.variation, peak.variation)
     if falls:
         verdict: Verdict = "fails"
         evidence += f"It is most at d = {peak.label} and less again at d = {last.label}: the rate decides. "
@@ -185,7 +201,7 @@ def _thinner(lines: Sequence[Line], ideal: Sequence[Ideal]) -> Claim:
         evidence += f"It grows while the rate does, and no more from d = {peak.label} on. "
     elif falls is None:
         verdict = "not decided"
-        evidence += f"From d = {peak.label} on no difference is certain. "
+        evidence += f"Whether it differs between d = {peak.label} and d = {last.label} is not certain. "
     else:
         verdict = "holds"
     if ideal:
@@ -224,7 +240,7 @@ def _near_normal(line: Line) -> Claim:
         verdict,
         f"At d = {line.label} μ has an RMS of {line.centre} and σ a mean of {line.width}, and "
         f"{_percent(line.passing)} of "
-        f"the coordinates pass as N(0, 1). Together they are told from it with {_count(line.n_star)}, and sampling "
+        f"the coordinates pass as N(0, 1). Together they are told from it with {_latents(line.n_star)}, and sampling "
         "costs "
         f"{line.gap} in Fréchet distance.{odd}",
     )
@@ -234,14 +250,14 @@ def _low_kl(first: Line, last: Line) -> Claim:
     folk = "A low KL for each coordinate means that the prior is matched."
     evidence = (
         f"KL for each coordinate falls from {short(first.per_dimension)} nats at d = {first.label} to "
-        f"{short(last.per_dimension)} at d = {last.label}; n* goes from {_count(first.n_star)} to "
-        f"{_count(last.n_star)}, "
+        f"{short(last.per_dimension)} at d = {last.label}; n* goes from {_latents(first.n_star)} to "
+        f"{_latents(last.n_star)}, "
         f"the three-way AUC from {first.auc} to {last.auc}."
     )
     if last.per_dimension > first.per_dimension / 4:
         return Claim(folk, "not decided", f"{evidence} It does not fall enough here to tell.")
     seen = above(last.n_star, 250)
-    better = less(_off(last.auc), _off(first.auc))
+    better = apart(_off(last.auc), _off(first.auc))
     if seen is None:
         return Claim(folk, "not decided", evidence)
     if seen:
@@ -310,10 +326,8 @@ def _percent_of(line: Line) -> str:
     return f"{line.idle.mean / line.d:.0%}"
 
 
-def _count(n: Estimate) -> str:
-    if not math.isfinite(n.mean):
-        return "no number of latents that was tried"
-    return f"about {n.mean:.0f} latents" if n.mean >= 10 else f"{n.mean:.0f} latents"
+def _latents(n: Estimate) -> str:
+    return f"{n} latents" if math.isfinite(n.mean) else "no number of latents that was tried"
 
 
 def _list(words: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lather.studies.counted import Counted, counted
 from lather.studies.estimate import Estimate, estimate
 from lather.studies.findings import Value
 from lather.studies.latent_case import LatentCase, number
@@ -22,7 +23,7 @@ class Line:
         label: as tables write it, ``"32"`` or ``"8×8×64"``.
         d: numbers in a latent.
         rate, log_n, mi: the rate budget in nats.
-        regime: covering, between or packing.
+        regime: covering, between or packing, where all trainings agree.
         centre, width: root mean square of μ, mean of σ.
         idle: coordinates that say next to nothing.
         passing: share of coordinates that pass as N(0, 1).
@@ -49,7 +50,7 @@ class Line:
     prior_inside: Estimate
     auc: Estimate
     holes: Estimate
-    n_star: Estimate
+    n_star: Counted
     gap: Estimate
     reconstruction: Estimate
     distances: Mapping[str, Estimate]
@@ -75,7 +76,7 @@ def line_of(label: str, cases: Sequence[LatentCase]) -> Line:
         estimate([float(rate["R"]) for rate in rates]),
         float(rates[0]["log_n"]),
         estimate([float(rate["mi"]) for rate in rates]),
-        regimes.pop() if len(regimes) == 1 else "between",
+        regimes.pop() if len(regimes) == 1 else "differs by seed",
         over(lambda case: case.marginals.centre),
         over(lambda case: case.marginals.width),
         over(lambda case: float(case.marginals.idle)),
@@ -86,7 +87,7 @@ def line_of(label: str, cases: Sequence[LatentCase]) -> Line:
         over(lambda case: case.union.prior),
         over(lambda case: number(case.report, "three_way")),
         over(lambda case: number(case.report, "holes")),
-        over(lambda case: math.nan if case.report.detection_size is None else case.report.detection_size.n),
+        counted(math.nan if case.report.detection_size is None else case.report.detection_size.n for case in cases),
         over(lambda case: number(case.report, "gap")),
         over(lambda case: number(case.report, "reconstruction_error")),
         {name: estimate([case.distances[name] for case in cases]) for name in names},

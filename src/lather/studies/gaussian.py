@@ -100,6 +100,7 @@ def gaussian(plan: Plan, sizes: Sizes | None = None) -> Findings:
             "from": one.low,
             "to": one.high,
             "runs": one.n,
+            "kinds": one.groups,
         }
         for name, one in related.items()
     ]
@@ -107,7 +108,7 @@ def gaussian(plan: Plan, sizes: Sizes | None = None) -> Findings:
         "gaussian",
         QUESTION,
         gaussian_answer(methods, draws, traps, related),
-        gaussian_claims(methods, draws, traps),
+        gaussian_claims(methods, draws, traps, min(_BATCH, len(plan.data.train))),
         [
             Section(
                 "Which statistic each method satisfies",
@@ -180,18 +181,19 @@ _MATRIX = (
     "those of new data."
 )
 _METHODS = (
-    "n* against a normal law: for a method with another prior, after an affine map to mean 0 and covariance I. "
-    "Sampling "
-    "gap: how much farther from data decodes of prior draws are than decodes of new data's latents."
+    "n*: the median of the trainings, with the smallest and the largest (in the files under mean, low and high). "
+    "Against a normal law, a method with another prior is judged after an affine map to mean 0 and covariance I. Overall n* is "
+    "that of the most telling of many tests. Sampling gap: how much farther from data decodes of prior draws are than "
+    "decodes of new data's latents, in Fréchet distance."
 )
 _GAP = (
-    "If Gaussian latents matter for sampling, methods that need more latents to be told from the prior should have a "
-    "smaller sampling gap. If only covering matters, it should be holes that go with the gap."
+    "If it matters for sampling that latents match their prior, methods that need more latents to be told from it "
+    "should have a smaller sampling gap. If only covering matters, it should be holes that go with the gap."
 )
 _RELATIONS = (
-    "Spearman's rank correlation over all trainings, with a 95% bootstrap interval over them. Few runs of different "
-    "kinds "
-    "cannot tell cause from company: see the experiment below."
+    "Spearman's rank correlation over all trainings. The 95% interval is bootstrapped over kinds of runs, as seeds of "
+    "one kind are no independent evidence. Few kinds that differ in many ways cannot tell cause from company: see the "
+    "experiment below."
 )
 _DRAWS = (
     "An experiment rather than a correlation: encoder, decoder and latents stay as they are, so they stay as normal "

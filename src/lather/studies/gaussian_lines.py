@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lather.studies.counted import Counted, counted
 from lather.studies.estimate import Estimate, estimate
 from lather.studies.findings import Value
 from lather.studies.latent_case import number
@@ -21,7 +22,6 @@ class Method:
 
     Attributes:
         label, recipe: what it is.
-        verdict: the worst verdict on the match with its prior, over seeds, from n* alone.
         n: n* against its own prior, by the test that needs fewest.
         normal: n* against N(0, I), for another prior after standardising.
         own: n* by the statistic it was trained on; no values where there is none.
@@ -34,10 +34,10 @@ class Method:
 
     label: str
     recipe: str
-    n: Estimate
-    normal: Estimate
-    own: Estimate
-    mardia: Estimate
+    n: Counted
+    normal: Counted
+    own: Counted
+    mardia: Counted
     gap: Estimate
     reconstruction: Estimate
     generated: Estimate
@@ -60,8 +60,8 @@ class Drawn:
 
     label: str
     gaps: Mapping[str, Estimate]
-    sizes: Mapping[str, Estimate]
-    normal: Estimate
+    sizes: Mapping[str, Counted]
+    normal: Counted
 
 
 def method(label: str, recipe: str, cases: Sequence[MatchCase]) -> Method:
@@ -73,10 +73,10 @@ def method(label: str, recipe: str, cases: Sequence[MatchCase]) -> Method:
     return Method(
         label,
         recipe,
-        estimate([samples(case.report.detection_size) for case in cases]),
-        estimate([samples(case.normal) for case in cases]),
-        estimate([samples(case.own) for case in cases if case.own is not None]),
-        estimate([samples(case.mardia) for case in cases if case.mardia is not None]),
+        counted([samples(case.report.detection_size) for case in cases]),
+        counted([samples(case.normal) for case in cases]),
+        counted([samples(case.own) for case in cases]),
+        counted([samples(case.mardia) for case in cases]),
         row("gap"),
         row("fidelity_reconstruction"),
         row("fidelity_prior"),
@@ -103,17 +103,19 @@ def drawn(label: str, cases: Sequence[MatchCase]) -> Drawn | None:
     return Drawn(
         label,
         {name: estimate([float(repair.score(name)["gap"]["value"]) for _, repair in found]) for name in names},
-        {name: estimate([size(repair.score(name)) for _, repair in found]) for name in names},
-        estimate([samples(case.normal) for case, _ in found]),
+        {name: counted([size(repair.score(name)) for _, repair in found]) for name in names},
+        counted([samples(case.normal) for case, _ in found]),
     )
 
 
 def relations(cases: Mapping[str, Sequence[MatchCase]]) -> dict[str, Relation]:
     """Rank correlation, over all trainings, of the sampling gap with measures of mismatch.
 
-    1: the worse the match, the larger the gap.
+    1: the worse the match, the larger the gap. Intervals are over methods, not over trainings: seeds of one method are
+    no independent evidence.
     """
     every = [case for found in cases.values() for case in found]
+    groups = [label for label, found in cases.items() for _ in found]
     gaps = [number(case.report, "gap") for case in every]
     measures = {
         "told from the prior sooner (1/n*)": [1 / samples(case.report.detection_size) for case in every],
@@ -125,7 +127,7 @@ def relations(cases: Mapping[str, Sequence[MatchCase]]) -> dict[str, Relation]:
         "strays": [number(case.report, "strays") for case in every],
         "three-way AUC away from ½": [abs(number(case.report, "three_way") - 0.5) for case in every],
     }
-    return {name: relation(values, gaps) for name, values in measures.items()}
+    return {name: relation(values, gaps, groups) for name, values in measures.items()}
 
 
 def method_rows(methods: Sequence[Method]) -> list[Mapping[str, Value]]:
