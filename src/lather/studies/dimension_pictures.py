@@ -55,9 +55,8 @@ def dimension_pictures(
         Picture(
             "rate",
             "What a latent spends",
-            "The rate, and log N, which is all it takes to tell the training data apart. For one coordinate it falls "
-            "with "
-            "the number of coordinates, whatever the match.",
+            "The rate R; the part of it that is information on the datum; the mean over coordinates, R / d; and log N, "
+            "which is all it takes to tell the training data apart.",
             partial(rate_picture, lines=lines),
         ),
         Picture(
@@ -72,7 +71,7 @@ def dimension_pictures(
         Picture(
             "coordinates",
             "Coordinates of μ, of σ, and of one draw for each datum",
-            "The larger the latent, the more its coordinates look like the prior's: μ = 0, σ = 1, draws N(0, 1).",
+            "All coordinates of a model thrown together. Those of the prior have μ = 0, σ = 1 and draws N(0, 1).",
             partial(marginal_picture, cases=first),
             wide=True,
         )
@@ -92,8 +91,9 @@ def dimension_pictures(
         Picture(
             "reach",
             f"How far to the nearest bubble, at d = {shown[-1][0]}",
-            "In radii of that bubble. Left: over all coordinates everything seems alike. Middle: along the eight "
-            "directions that carry most signal. Right: along eight random directions.",
+            "In radii of that bubble. A datum's own latent is measured from its own centre, the other two from the "
+            "nearest of all centres, so they can be nearer. What counts is whether the last two differ: over all "
+            "coordinates, along the directions that carry most signal, and along random ones.",
             partial(reach_picture, reaches=shown[-1][1].reach),
             wide=True,
         ),

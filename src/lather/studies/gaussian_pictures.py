@@ -44,7 +44,7 @@ def gaussian_pictures(
             Picture(
                 name,
                 f"Sampling gap against {words.split(':')[0].split(',')[0]}",
-                "Every training is a point.",
+                "Every training is a point; trainings of one method have one colour and mark.",
                 partial(scatter_picture, points=points, words=words, logarithmic=logarithmic),
             )
         )
