@@ -16,7 +16,7 @@ class Counted(Estimate):
     """n* over trainings: ``mean`` is the median (the lower of two), ``low`` and ``high`` the smallest and largest."""
 
     def __str__(self) -> str:
-        if math.isnan(self.low) or self.low == self.high:
+        if math.isnan(self.low) or count(self.low) == count(self.high):
             return count(self.mean)
         return f"{count(self.mean)} ({count(self.low)} to {count(self.high)})"
 
