@@ -11,7 +11,7 @@ from typing import Any
 
 from lather.errors import RunError
 
-__all__ = ["atomically", "read_json", "sync_folder", "write_json"]
+__all__ = ["atomically", "read_json", "sweep", "sync_folder", "write_json"]
 
 
 @contextlib.contextmanager
@@ -31,6 +31,14 @@ def atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what :func:`atomically` leaves in ``folder`` when its process is killed; for those who hold the folder."""
+    stale = [path for path in folder.glob(".*.tmp") if path.is_file()]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return stale
 
 
 def sync_folder(folder: Path) -> None:

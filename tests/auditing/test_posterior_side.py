@@ -81,7 +81,7 @@ def test_p_values_are_uniform_under_the_null() -> None:
     check_uniform(null_p(32, 2, 200))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_p_values_are_uniform_under_the_null_with_more_latents() -> None:
     check_uniform(null_p(500, 16, 100))
 

@@ -100,7 +100,7 @@ def test_power_is_a_half_at_the_detection_size(divergence, law, d, n):
     check(divergence, law, d, n, 200)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("divergence", "law", "d", "n"), SLOW)
 def test_power_is_a_half_at_the_detection_size_of_subtler_things(divergence, law, d, n):
     check(divergence, law, d, n, 150)

@@ -200,7 +200,7 @@ def test_what_is_not_known_is_not_claimed():
 BIASED = ["radius-cdf", "distance-cdf", "gaussian-fit", "max-sliced-wasserstein", "sinkhorn"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [name for name in lt.DIVERGENCES if name not in BIASED])
 def test_unbiased_statistics_have_mean_zero(name):
     divergence, prior = lt.make_divergence(name, 4), home(name, 4)
@@ -213,7 +213,7 @@ def test_unbiased_statistics_have_mean_zero(name):
 RATES = {"log": lt.Energy().log(), "w1": lt.Sliced(lt.Wasserstein1d(p=1), directions=16)}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [*lt.DIVERGENCES, *RATES])
 def test_fluctuations_shrink_at_the_rate_given(name):
     divergence = RATES[name] if name in RATES else lt.make_divergence(name, 3)
@@ -263,7 +263,7 @@ def test_p_values_are_uniform_under_the_prior(divergence, n, d):
     assert uniformity(divergence, lt.StandardNormal(d), n, 499) > 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("divergence", "n", "d"),
     [

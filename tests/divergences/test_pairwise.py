@@ -112,11 +112,16 @@ def test_second_derivatives_are_refused_in_words(generator):
         gradient.square().sum().backward()
 
 
-@pytest.mark.slow
+OTHERS = ("mmd-gaussian", "energy", "cramer-wold", "distance-cdf")
+
+
 @pytest.mark.parametrize(
     ("name", "prior"),
-    [(name, "normal") for name in ("mmd-imq", "mmd-gaussian", "energy", "cramer-wold", "distance-cdf")]
-    + [("mmd-gaussian", "cube")],  # prior draws triple the time, and share the code
+    [
+        pytest.param("mmd-imq", "normal", marks=pytest.mark.slow),
+        *(pytest.param(name, "normal", marks=pytest.mark.exhaustive) for name in OTHERS),
+        pytest.param("mmd-gaussian", "cube", marks=pytest.mark.exhaustive),  # prior draws, too
+    ],
 )
 def test_a_large_batch_fits_in_one_gib(name, prior):
     program = f"""

@@ -60,13 +60,13 @@ def batch() -> Tensor:
     return torch.randn(24, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(6)) * torch.arange(1.0, 8)
 
 
-def outcome(name: str, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
+def outcome(name: str, rank: int = 0, world: int = 1, *, local: bool = False) -> dict[str, Tensor]:
     """Loss terms, gradients and buffers after one step on this process's part of the batch."""
     model = model_of(name)
     module: nn.Module = model if world == 1 else nn.parallel.DistributedDataParallel(model)
     gather = gather_latents if world > 1 else None
     shared, noise = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2 + rank)
-    values = module(batch().chunk(world)[rank], generator=shared, noise=noise, gather=gather)
+    values = module(batch().chunk(world)[rank], generator=shared, noise=noise, gather=gather, local=local)
     values["loss"].backward()
     result = {f"value.{key}": value.detach() for key, value in values.items()}
     result |= {f"gradient.{key}": p.grad for key, p in model.named_parameters() if p.grad is not None}
@@ -77,6 +77,7 @@ def rank_main(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=WORLD)
     everything = {f"{name}|{key}": t for name in OBJECTIVES for key, t in outcome(name, rank, WORLD).items()}
+    everything |= {f"local|{key}": t for key, t in outcome("energy", rank, WORLD, local=True).items()}
     save_file({key: tensor.contiguous() for key, tensor in everything.items()}, folder / f"{rank}.safetensors")
     dist.destroy_process_group()
 
@@ -103,6 +104,19 @@ def test_losses_and_gradients_are_those_of_one_process(name: str, ranks: list[di
             torch.testing.assert_close(one, expected, rtol=1e-9, atol=1e-11, msg=lambda text, key=key: f"{key}: {text}")
 
 
+@pytest.mark.slow
+def test_local_matching_is_the_mean_over_processes(ranks: list[dict[str, Tensor]]) -> None:
+    model = model_of("energy")
+    z = model.encode(batch()).draw()
+    match = torch.stack([make_divergence("energy", D)(part, StandardNormal(D).double()) for part in z.chunk(2)]).mean()
+    values = model(batch(), generator=torch.Generator().manual_seed(1))
+    (values["loss"] - 5 * values["match"] + 5 * match).backward()
+    for key, p in model.named_parameters():
+        assert p.grad is not None
+        torch.testing.assert_close(ranks[0][f"local|gradient.{key}"], p.grad, rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(ranks[1][f"local|gradient.{key}"], p.grad, rtol=1e-9, atol=1e-11)
+
+
 # whole trainings, started as a user starts them: Fabric runs the script again for the second process -------------
 SCRIPT = """
 import logging, sys
@@ -119,12 +133,12 @@ fit(model, digits(), out=out, resume=resume, devices=2, accelerator="cpu", **{**
 SETTINGS = {"epochs": 2, "batch_size": 64, "progress": False, "log_every": 7, "checkpoint_seconds": 0}
 
 
-def certain() -> Autoencoder:
+def certain(sigma: str = "optimal") -> Autoencoder:
     """Draws no noise, so that it does not matter which process sees which datum."""
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, D))
     decoder = nn.Sequential(nn.Linear(D, 64), nn.Unflatten(1, (1, 8, 8)))
-    likelihood = Gaussian(sigma="optimal", squash="sigmoid")
+    likelihood = Gaussian(sigma=sigma, squash="sigmoid")
     return Autoencoder(encoder, decoder, prior=StandardNormal(D), objective=PLAIN, likelihood=likelihood)
 
 
@@ -141,7 +155,7 @@ class OverflowsElsewhere(Term):
 
 
 MODELS = {
-    "certain": certain,
+    "learned": lambda: certain("learned"),
     "dropout": lambda: tiny(dropout=0.2),
     "overflow": lambda: tiny(PLAIN + OverflowsElsewhere()),
 }
@@ -193,9 +207,10 @@ def one_thread() -> Iterator[None]:
 
 @pytest.mark.slow
 def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
-    two = trained(tmp_path, tmp_path / "two", "certain", precision="64-true", ema=0.9)
+    """Two that take their halves of a batch in parts of 20 and 12, against one that takes it whole."""
+    two = trained(tmp_path, tmp_path / "two", "learned", precision="64-true", ema=0.9, microbatch=20)
     one = tmp_path / "one"
-    fit(certain(), digits(), out=one, precision="64-true", ema=0.9, **SETTINGS)
+    fit(certain("learned"), digits(), out=one, precision="64-true", ema=0.9, **SETTINGS)
     expected = load_file(one / "model.safetensors")
     for name, tensor in load_file(two / "model.safetensors").items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-7, atol=1e-9)
@@ -276,3 +291,26 @@ def test_a_batch_that_cannot_be_shared_is_refused_before_processes_start(tmp_pat
 def test_one_process_gathers_nothing() -> None:
     z = torch.randn(4, 3)
     assert gather_latents(z) is z
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, uninterrupted: Path) -> None:
+    out = tmp_path / "run"
+    with Training(tmp_path, out, "dropout", epochs=6) as training:
+        deadline = time.monotonic() + 120
+        while not (out / "metrics.jsonl").exists() or not rows(out, "train"):
+            assert time.monotonic() < deadline
+            assert training.process.poll() is None
+            time.sleep(0.002)
+        (other,) = Path(f"/proc/{training.process.pid}/task/{training.process.pid}/children").read_text().split()
+        os.kill(int(other), signal.SIGKILL)
+        killed = time.monotonic()
+        errors = training.end()
+        assert time.monotonic() - killed < 60
+        assert training.process.returncode == 1
+    assert "another process of this training ended" in errors, errors
+    assert "--resume" in errors
+    load_checkpoint(out / "last.ckpt")
+    trained(tmp_path, out, "dropout", resume=True, epochs=6)
+    one, two = (load_checkpoint(path / "last.ckpt")[0] for path in (out, uninterrupted))
+    assert identical(one, two)

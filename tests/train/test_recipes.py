@@ -287,9 +287,18 @@ def distance(z: torch.Tensor, prior: Prior) -> float:
     return float(Energy()(z[:1000], prior, generator=torch.Generator().manual_seed(0)))
 
 
-@pytest.mark.slow
+SLOW, ALONE = ("vae", "cwae", "rae-gp", "aae"), "vae-gan"  # which has a test of its own: test_adversarial_recipes.py
+
+
 @pytest.mark.mnist
-@pytest.mark.parametrize("name", [name for name in RECIPES if name != "vae-gan"])  # see test_adversarial_recipes.py
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else pytest.mark.exhaustive)
+        for name in RECIPES
+        if name != ALONE
+    ],
+)
 def test_every_recipe_on_mnist(name: str, mnist: Dataset, plain: float, tmp_path: Path) -> None:
     try:
         model = assemble(name, mnist, 8, nets="mlp", net_options={"hidden": (128,)})

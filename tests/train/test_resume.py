@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from lather.divergences import Energy
 from lather.errors import RunError
 from lather.models import Autoencoder, Match, Reconstruction
 from lather.train import fit, open_run
-from lather.train.checkpoint import load_checkpoint, save_checkpoint
+from lather.train.checkpoint import load_checkpoint, load_tensors, save_checkpoint
 from lather.train.loop import Epoch
 
 SETTINGS = {"epochs": 4, "batch_size": 64, "progress": False, "ema": 0.9, "log_every": 7, "checkpoint_seconds": 0}
@@ -142,24 +144,69 @@ def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path: Path, uninterrup
     same_run(path, uninterrupted)
 
 
+#: forks a child that trains, for each line it reads: 25 trainings for one start of Python
+NURSERY = (
+    SCRIPT.split("print(")[0]
+    + """
+import os
+import torch
+import lather.data, lather.train.loop, lightning_fabric  # once for all children
+torch.set_num_threads(1)
+data = digits()
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        resume = (out / "last.ckpt" / "state.json").exists()
+        fit(tiny(dropout=0.1), data, out=out, resume=resume, **settings)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+)
+
+
 @pytest.mark.slow
 def test_kill_9_at_random_moments(tmp_path: Path, uninterrupted: Path) -> None:
+    """25 times, at any moment from before the first write on: no unreadable checkpoint ever, and the same weights."""
     path, chance = tmp_path / "run", random.Random(8)
-    killed = 0
-    for _ in range(12):
-        process = start(path)
-        wait_for(path / "last.ckpt" / "state.json", process)
-        time.sleep(chance.uniform(0.0, 0.6))
-        if process.poll() is None:
-            process.kill()
-            killed += 1
-        process.communicate(timeout=240)
-        load_checkpoint(path / "last.ckpt")  # readable whenever it was killed
-        if killed >= 5 or (path / "model.safetensors").exists():
-            break
-    assert killed >= 2
-    resumed_in_this_process(path)
+    nursery = subprocess.Popen(
+        [sys.executable, "-c", NURSERY, str(path), str(Path(__file__).parent)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    positions: list[int] = []
+    killed, longest = -1, 0.0
+    while killed < 25:
+        print("go", file=nursery.stdin, flush=True)
+        child, started = int(nursery.stdout.readline()), time.monotonic()
+        if killed >= 0:
+            time.sleep(chance.uniform(0.0, longest))
+            with contextlib.suppress(ProcessLookupError):  # it was through before
+                os.kill(child, signal.SIGKILL)
+        status = int(nursery.stdout.readline())
+        if killed < 0:  # the first shows how long a training takes here and now
+            longest, killed = 0.6 * (time.monotonic() - started), 0
+        assert status in (0, signal.SIGKILL), "a resumed training failed; its error is above"
+        killed += status == signal.SIGKILL
+        if (path / "last.ckpt" / "state.json").exists():
+            positions.append(load_checkpoint(path / "last.ckpt")[1]["t"])  # readable, whenever it was killed
+        if (path / "model.safetensors").exists():  # it was through, or nearly: start anew
+            load_tensors(path / "model.safetensors")
+            shutil.rmtree(path)
+    nursery.stdin.close()
+    assert nursery.wait(timeout=60) == 0
+    nursery.stdout.close()
+    assert len(set(positions)) > 2, positions
+    if (path / "config.json").exists():
+        fit(tiny(dropout=0.1), digits(), out=path, resume=True, **SETTINGS)
+    else:
+        fit(tiny(dropout=0.1), digits(), out=path, **SETTINGS)
     same_run(path, uninterrupted)
+    assert not list(path.rglob(".*.tmp"))
 
 
 def test_a_damaged_checkpoint_is_noticed(tmp_path: Path) -> None:
@@ -204,7 +251,7 @@ def test_a_failed_write_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(RunError, match="No space"):
         save_checkpoint(tmp_path, {"a": torch.ones(3)}, {"t": 2}, t=2)
     monkeypatch.undo()
     assert load_checkpoint(tmp_path)[1] == {"t": 1}

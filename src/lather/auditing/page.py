@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["environment", "render", "style"]
 
 
-def render(report: Report) -> str:
-    """The page, from the rows and arrays of ``report`` alone. All text is escaped."""
+def render(report: Report, *, pictures: bool = True) -> str:
+    """The page, from the rows and arrays of ``report`` alone; on request without pictures. All text is escaped."""
     return (
         environment()
         .get_template("report.html.j2")
@@ -33,7 +33,7 @@ def render(report: Report) -> str:
             facts=facts(report),
             missing=missing(report),
             groups=group_views(report),
-            figures=drawn(report),
+            figures=drawn(report) if pictures else [],
             level=LEVEL,
             green_from=number(GREEN_FROM),
             red_below=number(RED_BELOW),

@@ -109,8 +109,13 @@ class Report:
             return None
         return {name: row.details[name] for name in ("R", "mi", "log_n", "regime")}
 
-    def save(self, folder: str | Path) -> None:
-        """Write ``report.json``, ``report.npz`` and ``report.html`` to ``folder``, each wholly or not at all."""
+    def save(self, folder: str | Path, *, pictures: bool = True) -> None:
+        """Write ``report.json``, ``report.npz`` and ``report.html`` to ``folder``, each wholly or not at all.
+
+        Args:
+            folder: made if need be.
+            pictures: draw the figures of the page, which takes most of the time.
+        """
         from lather.auditing.page import render
 
         folder = Path(folder)
@@ -119,7 +124,7 @@ class Report:
             np.savez_compressed(handle, **self.arrays)  # type: ignore[arg-type]  # names never clash with options
         write_json(folder / "report.json", self.to_dict())
         with atomically(folder / "report.html") as temporary:
-            temporary.write_text(render(self), encoding="utf-8")
+            temporary.write_text(render(self, pictures=pictures), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> Report:

@@ -6,6 +6,8 @@ import importlib.metadata
 import json
 import os
 import platform
+import sys
+from pathlib import Path
 from typing import Any
 
 from lather.cli.tables import JSON
@@ -23,8 +25,17 @@ _OPTIONAL = {
 }
 
 
-def doctor(*, as_json: JSON = False) -> None:
-    """Say what this installation has: versions, optional parts, devices, and which named datasets are found."""
+def doctor(*, check: Path | None = None, as_json: JSON = False) -> None:
+    """Say what this installation has: versions, optional parts, devices, and which named datasets are found.
+
+    Parameters
+    ----------
+    check
+        Instead, verify this run directory: read every file in it and compare checksums. Exit status 1 where something
+        is damaged.
+    """
+    if check is not None:
+        return _check(check, as_json=as_json)
     import torch
 
     from lather import __version__
@@ -51,6 +62,28 @@ def doctor(*, as_json: JSON = False) -> None:
         print(json.dumps(facts, indent=2))
         return
     _print(facts)
+
+
+def _check(path: Path, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from lather.pipeline.check import check_run
+
+    parts = check_run(path)
+    bad = [part.name for part in parts if part.state == "bad"]
+    if as_json:
+        print(json.dumps({"run": str(path), "sound": not bad, "parts": [asdict(part) for part in parts]}, indent=2))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for part in parts:
+            colour = {"ok": "green", "missing": "yellow", "bad": "bold red"}[part.state]
+            console.print(Text.assemble((f"{part.state:<8}", colour), f"{part.name:<20} {part.words}"))
+        console.print(Text(f"{path} is {'damaged: ' + ', '.join(bad) if bad else 'sound'}"))
+    if bad:
+        sys.exit(1)
 
 
 def _version(name: str) -> str | None:

@@ -180,7 +180,10 @@ def _resume(folder: Path, settings: Settings, *, tensorboard: bool, quiet: bool,
             "(and --devices, --accelerator and --nodes)"
         )
     if not (folder / "last.ckpt" / "state.json").exists():
-        raise RunError(f"{folder} has no checkpoint: it was stopped before its first step; start it again")
+        raise RunError(
+            f"{folder} has no checkpoint: it was stopped before its first step; give the command that started it "
+            f"again, with --out {folder}"
+        )
     dataset = reload_data(config)
     with _stoppable(folder):
         run = fit(

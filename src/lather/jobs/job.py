@@ -63,3 +63,18 @@ class Job:
         decisive = {key: value for key, value in asdict(self).items() if key != "label"}
         text = json.dumps(decisive, sort_keys=True, default=list)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def plain(self) -> dict[str, Any]:
+        """Everything, as what JSON can hold: what is sent to another process."""
+        return dict(json.loads(json.dumps(asdict(self), default=list)))
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Job:
+        """The job of :meth:`plain`; lists become tuples, which JSON does not know."""
+        return cls(**{name: _tuples(value) for name, value in data.items()})
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _tuples(part) for name, part in value.items()}
+    return tuple(_tuples(part) for part in value) if isinstance(value, (list, tuple)) else value

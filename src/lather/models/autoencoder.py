@@ -131,6 +131,7 @@ class Autoencoder(nn.Module):
         generator: torch.Generator | None = None,
         noise: torch.Generator | None = None,
         gather: Gather | None = None,
+        local: bool = False,
     ) -> Step:
         """Carry a batch through the model, for an objective to look at.
 
@@ -140,6 +141,7 @@ class Autoencoder(nn.Module):
             generator: of everything that all processes must agree on (directions, prior draws).
             noise: of the latent noise, which differs between processes; default ``generator``.
             gather: joins rows (n, k) of all processes, with gradient: :func:`lather.train.gather_latents`.
+            local: compare this process's own latents with the prior, not those of all.
         """
         q = self.encode(x)
         z = q.draw(noise if noise is not None else generator)
@@ -157,7 +159,7 @@ class Autoencoder(nn.Module):
             z=z,
             y=y,
             prior=self.prior,
-            matched=gather(z) if gather else z,
+            matched=gather(z) if gather and not local else z,
             decode=self.decode,
             decoder=self.decoder,
             generator=generator,
@@ -174,9 +176,20 @@ class Autoencoder(nn.Module):
         generator: torch.Generator | None = None,
         noise: torch.Generator | None = None,
         gather: Gather | None = None,
+        local: bool = False,
+        pull: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Every term of the objective on a batch, and their weighted sum under ``"loss"``; see :meth:`step`."""
-        return self.objective(self.step(x, t=t, generator=generator, noise=noise, gather=gather))
+        """Every term of the objective on a batch, and their weighted sum under ``"loss"``; see :meth:`step`.
+
+        With ``pull`` (b, d), the gradient of the terms that compare latents with the prior, these terms are left out
+        and ⟨pull, z⟩ takes their place in the loss: see :mod:`lather.models.in_parts`.
+        """
+        step = self.step(x, t=t, generator=generator, noise=noise, gather=gather, local=local or pull is not None)
+        if pull is None:
+            return self.objective(step)
+        values = self.objective.some(step, "mean")
+        pulled = (pull * step.z).sum()
+        return {"loss": self.objective.total(values) + pulled if values else pulled, **values}
 
     losses = forward
 

@@ -59,6 +59,7 @@ class Held(Term):
     """
 
     key: ClassVar[str] = "match"
+    parts = "latents"
     batch: Tensor
 
     def __init__(

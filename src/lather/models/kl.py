@@ -80,6 +80,7 @@ class PosteriorKL(Term):
             raise ConfigError("PosteriorKL takes free_bits= or capacity=, not both: they pull the rate to two places")
         if capacity is None and capacity_steps:
             raise ConfigError("capacity_steps= says how fast capacity= is reached; give capacity=, too")
+        self.parts = None if free_bits or capacity is not None else "mean"
         self.free_bits, self.warmup = free_bits, warmup
         self.capacity, self.capacity_steps = capacity, capacity_steps
 

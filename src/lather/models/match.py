@@ -32,6 +32,7 @@ class Match(Term):
     """
 
     key: ClassVar[str] = "match"
+    parts = "latents"
 
     def __init__(self, divergence: Divergence | None = None) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -32,6 +32,8 @@ class Term(Spec, nn.Module):
 
     key: ClassVar[str] = "term"  #: name in metrics and progress bars
     density: ClassVar[bool] = False  #: whether it needs a posterior with a density
+    #: how the value on a batch follows from parts of it: their "mean", a function of all "latents" together, or neither
+    parts: Literal["mean", "latents"] | None = None
 
     def forward(self, step: Step) -> Tensor:
         raise NotImplementedError
@@ -150,17 +152,25 @@ class Objective(Spec, nn.Module):
 
     def forward(self, step: Step) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {name: term(step) for name, term in zip(self.names, self.terms, strict=True)}
-        readings = {
+        return {"loss": self.total(values), **values, **self.readings()}
+
+    def some(self, step: Step, parts: Literal["mean", "latents"]) -> dict[str, Tensor]:
+        """The terms of one kind (see :attr:`Term.parts`) on a step, by name."""
+        each = zip(self.names, self._each(), strict=True)
+        return {name: term(step) for name, term in each if term.parts == parts}
+
+    def readings(self) -> dict[str, Tensor]:
+        """What terms report beside their value on the last step."""
+        return {
             f"{name}_{what}": value
             for name, term in zip(self.names, self._each(), strict=True)
             for what, value in term.readings().items()
         }
-        return {"loss": self.total(values), **values, **readings}
 
     def total(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of ``values``, which holds every term under its name."""
+        """The weighted sum of ``values``, which holds terms under their names."""
         each = zip(self.weights, self.names, self._each(), strict=True)
-        summands = [weight * term.factor() * values[name] for weight, name, term in each if weight]
+        summands = [weight * term.factor() * values[name] for weight, name, term in each if weight and name in values]
         return sum(summands[1:], summands[0]) if summands else next(iter(values.values())) * 0
 
     def opponents(self) -> dict[str, Opponent]:

@@ -27,6 +27,7 @@ class LatentNorm(Term):
     """
 
     key: ClassVar[str] = "latent_norm"
+    parts = "mean"
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,6 +54,7 @@ class DecoderPenalty(Term):
     """
 
     key: ClassVar[str] = "decoder_penalty"
+    parts = "mean"
 
     def __init__(self, kind: Literal["weights", "gradient"] = "weights") -> None:
         super().__init__()

@@ -44,6 +44,7 @@ class Reconstruction(Term):
     """
 
     key: ClassVar[str] = "reconstruction"
+    parts = "mean"
     custom: ClassVar[frozenset[str]] = frozenset({"in_features_of"})
 
     def __init__(self, in_features_of: nn.Module | Features | None = None) -> None:

@@ -47,7 +47,12 @@ def reload_data(config: dict[str, Any]) -> Dataset:
 
 
 def measure(
-    run: Run | str | Path, data: Dataset | None = None, *, features: Features | None = None, seed: int = 0
+    run: Run | str | Path,
+    data: Dataset | None = None,
+    *,
+    features: Features | None = None,
+    seed: int = 0,
+    pictures: bool = True,
 ) -> Report:
     """Measure a finished run on its held-out test data; what :func:`lather.audit` does with a run.
 
@@ -59,6 +64,7 @@ def measure(
         data: the data it was trained on; read again from where they were if not given.
         features: what image sets are compared by, see :mod:`lather.auditing.features`.
         seed: of every random choice.
+        pictures: without, the page has no figures and no pictures are written; the numbers are the same.
 
     Raises:
         RunError: the run or its data cannot be read.
@@ -100,8 +106,9 @@ def measure(
         if test.labels is not None:
             tensors["labels"] = test.labels
         save_tensors(run.path / "latents.safetensors", tensors, {"split": "test"})
-        report.save(run.path)
-        _draw(report, run.metrics, run.path)
+        report.save(run.path, pictures=pictures)
+        if pictures:
+            _draw(report, run.metrics, run.path)
     return report
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lather.errors import RunError
@@ -20,28 +21,58 @@ from lather.files import atomically, read_json, write_json
 __all__ = ["load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors"]
 
 SCHEMA = 1
+_CHECKSUM = "sha256"  # in the metadata of a file
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors as one safetensors file, atomically."""
+    """Write tensors as one safetensors file, atomically, with a checksum of their contents in its metadata.
+
+    Raises:
+        RunError: the file cannot be written, as on a full disk; an earlier one stays as it was.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with atomically(path) as temporary:
-        save_file(flat, temporary, dict(metadata or {}))
+    try:
+        with atomically(path) as temporary:
+            save_file(flat, temporary, {**(metadata or {}), _CHECKSUM: _contents(flat)})
+    except (SafetensorError, OSError) as error:
+        raise RunError(
+            f"cannot write {path}: {error}; what was there before is kept. Make room (or the directory writable); a "
+            "training can then go on with --resume"
+        ) from error
 
 
-def load_tensors(path: Path, *, device: str = "cpu") -> dict[str, Tensor]:
-    """Read a safetensors file; :class:`~lather.errors.RunError` names the file where it is missing or damaged."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file, and compare it with the checksum that :func:`save_tensors` put into it.
+
+    Raises:
+        RunError: the file is missing or damaged. A file without a checksum, as others write them, is taken as it is.
+    """
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(path, device=device)
+        with safe_open(path, framework="pt") as file:
+            checksum = (file.metadata() or {}).get(_CHECKSUM)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
     except FileNotFoundError:
         raise RunError(f"{path} does not exist") from None
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise RunError(f"{path} is damaged or no safetensors file: {error}") from error
+    if checksum is not None and checksum != _contents(tensors):
+        raise RunError(f"{path} does not hold what was written to it: its contents do not have their checksum")
+    return tensors
+
+
+def _contents(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any], *, t: int) -> None:

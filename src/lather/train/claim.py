@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lather.errors import LatherError, RunError
-from lather.files import write_json
+from lather.files import sweep, write_json
 from lather.train.run import read_config
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _held(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dic
     """Hold the run directory for this process; yield the configuration that is now in it."""
     from filelock import FileLock, Timeout
 
-    if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if not resume and folder.exists() and (not folder.is_dir() or not _unused(folder)):
         what = "a run" if (folder / "config.json").exists() else "something else"
         raise RunError(
             f"{folder} already holds {what}; choose another directory with out=, or go on with a run there: "
@@ -55,6 +55,8 @@ def _held(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dic
     except OSError as error:
         raise RunError(f"cannot write to {folder}: {error}") from error
     try:
+        for place in (folder, folder / "last.ckpt"):
+            sweep(place)
         if resume:
             config = _compare(folder, read_config(folder), config)
         write_json(folder / "config.json", config)
@@ -63,12 +65,21 @@ def _held(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dic
         lock.release()
 
 
+def _unused(folder: Path) -> bool:
+    """Whether nothing is lost by starting here: no files, or those of a run that was killed before its first step."""
+    begun = (folder / "last.ckpt" / "state.json", folder / "model.safetensors")
+    if any(path.exists() for path in begun):
+        return False
+    first = {".lock", "config.json", "metrics.jsonl", "last.ckpt"}
+    return all(entry.name in first or entry.match(".*.tmp") for entry in folder.iterdir())
+
+
 def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """The configuration to go on with; refuses another model, other data or other settings."""
     different = [f"model.{key}" for key in now["model"] if before["model"].get(key) != now["model"][key]]
     if before["data"].get("fingerprint") != now["data"]["fingerprint"]:
         different.append("data")
-    free = {"epochs", "log_every", "checkpoint_seconds", "devices", "accelerator", "nodes"}
+    free = {"epochs", "log_every", "checkpoint_seconds", "devices", "accelerator", "nodes", "microbatch"}
     old, new = before["training"], now["training"]
     different += [
         f"{key} ({old.get(key)} before, {new[key]} now)" for key in new if old.get(key) != new[key] and key not in free

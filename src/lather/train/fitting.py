@@ -22,6 +22,7 @@ from lather.samplers.registry import find_sampler
 from lather.train.checkpoint import load_checkpoint, save_tensors
 from lather.train.claim import claimed
 from lather.train.loop import Epoch, batches_per_epoch, train
+from lather.train.lost import noticing_loss
 from lather.train.metrics import MetricsLog
 from lather.train.opponents import Opponents
 from lather.train.run import CONFIG_SCHEMA, Run, read_config
@@ -78,8 +79,8 @@ def fit(
         ConfigError: settings out of range.
         RunError: ``out`` holds another run, or cannot be resumed.
         ShapeError: data that the encoder does not take.
-        TrainingError: a loss that is not finite, the last good checkpoint is kept; or a trained model, which is kept,
-            whose latents no sampler can be fitted to.
+        TrainingError: a loss that is not finite, the last good checkpoint is kept; another process of the training
+            that is gone, likewise; or a trained model, which is kept, whose latents no sampler can be fitted to.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written.
     """
     if model.sampler is not None:
@@ -95,6 +96,7 @@ def fit(
             config = stack.enter_context(claimed(fabric, folder, config, resume=resume))
         elif resume:
             raise ConfigError("resume=True goes on with a run directory; name it with out=")
+        stack.enter_context(noticing_loss(fabric.world_size, folder))
         stack.enter_context(torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []))
         if settings.compile:
             model.encoder.compile()

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from lather.data import Dataset, Split
 from lather.errors import TrainingError
 from lather.models import Autoencoder
+from lather.models.in_parts import backward_in_parts, check_parts, evaluate_in_parts
 from lather.train.checkpoint import save_checkpoint
 from lather.train.gather import gather_latents
 from lather.train.interrupt import Interrupts
@@ -99,6 +101,9 @@ def train(
     # reading the loss costs nothing on a CPU and would stall other devices; several processes must stop as one
     cautious = fabric.device.type == "cpu" and fabric.world_size == 1
     means = Means()
+    local = settings.match_scope == "local"
+    if settings.microbatch is not None:
+        check_parts(state.model)
     gather = gather_latents if fabric.world_size > 1 else None
     average = _mean_over(fabric) if fabric.world_size > 1 else None
     started, before = time.monotonic(), state.seconds
@@ -129,6 +134,17 @@ def train(
         with fabric.autocast():
             return opponents.train(x, t=state.t, generator=shared, noise=noise, gather=gather, average=average)
 
+    def forward(x: Tensor) -> dict[str, Tensor]:
+        how: dict[str, Any] = {"t": state.t, "generator": shared, "noise": noise, "gather": gather, "local": local}
+        size = settings.microbatch
+        if size is None or len(x) <= size:
+            values: dict[str, Tensor] = module(x, **how)
+            return values
+        alone: Any = partial(fabric.no_backward_sync, module)  # type: ignore[arg-type]
+        how |= {"backward": fabric.backward, "alone": alone, "autocast": fabric.autocast}
+        x = x.double() if settings.precision == "64-true" else x  # as the wrapped module does
+        return backward_in_parts(state.model, module, x, size, **how)
+
     saved = 0.0
 
     def checkpoint() -> None:
@@ -156,11 +172,12 @@ def train(
                 reseed(shared, settings.seed, _SHARED, state.t)
                 reseed(noise, settings.seed, _NOISE, state.t, fabric.global_rank)
                 reseed_global(fabric.device, settings.seed, _GLOBAL, state.t, fabric.global_rank)
-                values = {**module(x, t=state.t, generator=shared, noise=noise, gather=gather), **losses}
+                state.optimizer.zero_grad(set_to_none=True)
+                values = {**forward(x), **losses}
                 if cautious and not all(math.isfinite(loss.item()) for loss in (values["loss"], *losses.values())):
                     _require_finite({name: value.item() for name, value in values.items()}, state, folder)
-                state.optimizer.zero_grad(set_to_none=True)
-                fabric.backward(values["loss"])
+                if values["loss"].requires_grad:  # parts of a batch have been differentiated one by one
+                    fabric.backward(values["loss"])
                 if settings.clip is not None:
                     fabric.clip_gradients(module, state.optimizer, max_norm=settings.clip, error_if_nonfinite=False)
                 state.optimizer.step()
@@ -199,7 +216,7 @@ def train(
 @torch.no_grad()
 def validate(model: nn.Module, split: Split, settings: Settings, device: torch.device) -> dict[str, float]:
     """Means of all terms over ``split`` in equal batches of about the training size, with the same noise every time."""
-    training = model.training
+    training, plain = model.training, _unwrapped(model)
     model.eval()
     means = Means()
     shared = reseed(torch.Generator(device=device), settings.seed, _VALIDATION)
@@ -207,7 +224,11 @@ def validate(model: nn.Module, split: Split, settings: Settings, device: torch.d
         x = split.batch(index, device)
         if settings.precision == "64-true":
             x = x.double()
-        means.add(model(x, t=2**62, generator=shared))  # t: annealing is over
+        annealed = 2**62
+        if settings.microbatch is not None and len(x) > settings.microbatch:
+            means.add(evaluate_in_parts(plain, x, settings.microbatch, t=annealed, generator=shared))
+        else:
+            means.add(model(x, t=annealed, generator=shared))
     model.train(training)
     return means.take()
 

@@ -91,8 +91,9 @@ def open_run(
             raise RunError(f"{path} is not finished; go on with: lather train --resume {path}")
         raise RunError(f"{path} holds no trained weights (model.safetensors is missing)")
     model = rebuild(config["model"], encoder=encoder, decoder=decoder, custom=custom)
+    tensors = load_tensors(weights)
     try:
-        model.load_state_dict(load_tensors(weights))
+        model.load_state_dict(tensors)
     except RuntimeError as error:
         raise ConfigError(f"{weights} does not fit the model that {path / 'config.json'} describes: {error}") from error
     metrics = path / "metrics.jsonl"

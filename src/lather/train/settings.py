@@ -25,6 +25,12 @@ class Settings:
     """Passes over the training data (default: 20, or as many as make 2000 steps where there are few data)."""
     batch_size: int = 256
     """Data per optimizer step, over all processes together. Divergences compare this many latents at a time."""
+    microbatch: int | None = None
+    """Data per process that go through the networks at once. A larger batch is taken in parts, with the gradient of
+    the whole, so that a divergence can compare tens of thousands of latents in little memory (default: all at once)."""
+    match_scope: Literal["global", "local"] = "global"
+    """With several processes: compare the latents of all of them with the prior, or each its own, which is unbiased,
+    needs no exchange, and has noisier gradients."""
     lr: float = 1e-3
     """Peak learning rate of Adam."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -65,6 +71,8 @@ class Settings:
         need(self.epochs is None or (_whole(self.epochs) and self.epochs >= 1), "epochs", "at least 1")
         for name in ("batch_size", "nodes", "log_every"):
             need(_whole(getattr(self, name)) and getattr(self, name) >= 1, name, "a whole number of at least 1")
+        need(self.microbatch is None or (_whole(self.microbatch) and self.microbatch >= 1), "microbatch", "at least 1")
+        need(self.match_scope in ("global", "local"), "match_scope", "'global' or 'local'")
         need(self.batch_size >= 2, "batch_size", "at least 2: a divergence compares a batch with a distribution")
         need(_real(self.lr) and self.lr > 0, "lr", "a positive number, such as 1e-3")
         need(self.schedule in ("cosine", "constant"), "schedule", "'cosine' or 'constant'")
