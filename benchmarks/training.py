@@ -95,6 +95,7 @@ def pythae(model: str, kind: str, batch: int, x: Any) -> dict[str, float]:
     from pythae.trainers.training_callbacks import TrainingCallback
 
     logging.disable(logging.INFO)
+    stamps = Stamps()
     config, build = {
         "vae": (models.VAEConfig, models.VAE),
         "wae-mmd": (models.WAE_MMD_Config, models.WAE_MMD),
@@ -105,7 +106,6 @@ def pythae(model: str, kind: str, batch: int, x: Any) -> dict[str, float]:
     if kind == "conv":
         encoder = mnist.Encoder_Conv_AE_MNIST if model == "wae-mmd" else mnist.Encoder_Conv_VAE_MNIST
         own = {"encoder": encoder(settings), "decoder": mnist.Decoder_Conv_AE_MNIST(settings)}
-    stamps = Stamps()
 
     class Ends(TrainingCallback):
         def on_epoch_end(self, training_config: object, **rest: object) -> None:
@@ -127,11 +127,11 @@ def bare(model: str, kind: str, batch: int, x: Any) -> dict[str, float]:
 
     from lather import MMD, StandardNormal
 
+    stamps = Stamps()
     data, prior, mmd = torch.from_numpy(x), StandardNormal(D), MMD()
     encoder, decoder = nets(kind, D if model == "wae-mmd" else 2 * D)
     parameters = [*encoder.parameters(), *decoder.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
-    stamps = Stamps()
     for _ in range(EPOCHS):
         for index in torch.randperm(len(data)).split(batch):
             if len(index) < batch:
@@ -161,6 +161,7 @@ def ours(model: str, kind: str, batch: int, x: Any) -> dict[str, float]:
     import lather as lt
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    stamps = Stamps()
     spare = 2 * batch  # held out: few, because pythae holds out none
     data = lt.load(np.concatenate([x, x[: 2 * spare]]), validation=spare, test=spare)
     encoder, decoder = nets(kind, D if model == "wae-mmd" else 2 * D)
@@ -176,7 +177,6 @@ def ours(model: str, kind: str, batch: int, x: Any) -> dict[str, float]:
     built = lt.Autoencoder(
         encoder, decoder, prior=prior, objective=objective, posterior=posterior, likelihood=likelihood
     )
-    stamps = Stamps()
     lt.fit(built, data, epochs=EPOCHS, batch_size=batch, schedule="constant", progress=False, callbacks=[stamps])
     return stamps.result()
 

@@ -145,8 +145,13 @@ def _row_sums(z: Tensor, block: int) -> Tensor:
             one[:, 0],
             (two[:, 0] - a + others * d) / 2,
             three / 6 - (r * one[:, 0] + one[:, 1] - (d + 2) * one[:, 0]) / 2,
-            four / 24 - (r * two[:, 0] + two[:, 1]) / 4 + a2 / 8 + two[:, 0] - a / 2
-            + d / 4 * (two[:, 0] - a) + others * d * (d + 2) / 8,
+            four / 24
+            - (r * two[:, 0] + two[:, 1]) / 4
+            + a2 / 8
+            + two[:, 0]
+            - a / 2
+            + d / 4 * (two[:, 0] - a)
+            + others * d * (d + 2) / 8,
         ]
     )
 
