@@ -20,7 +20,6 @@ from torch import Tensor
 from lather.divergences import CramerWold, make_divergence
 from lather.priors import StandardNormal
 
-
 FIXED = 8  #: latents that are the same in all batches
 
 

@@ -34,10 +34,11 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": ALL,
     "repairing": {*ALL, "pipeline"},
     "jobs": {*ALL, "pipeline"},
+    "streaming": {*ALL, "pipeline", "jobs"},
     "comparing": {*ALL, "pipeline", "jobs"},
     "studies": {*ALL, "pipeline", "repairing", "jobs"},
-    "cli": {*ALL, "pipeline", "repairing", "jobs", "comparing", "studies"},
-    "__init__": {*ALL, "pipeline", "repairing", "jobs", "comparing", "studies"},
+    "cli": {*ALL, "pipeline", "repairing", "jobs", "streaming", "comparing", "studies"},
+    "__init__": {*ALL, "pipeline", "repairing", "jobs", "streaming", "comparing", "studies"},
 }
 
 
@@ -132,7 +133,9 @@ def test_public_names_are_what_they_say() -> None:
         lather.Foo  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["priors", "divergences", "samplers", "models", "auditing", "data", "train"])
+@pytest.mark.parametrize(
+    "package", ["priors", "divergences", "samplers", "models", "auditing", "data", "train", "jobs", "comparing"]
+)
 def test_every_package_lists_its_names(package: str) -> None:
     module = importlib.import_module(f"lather.{package}")
     for name in module.__all__:

@@ -133,6 +133,13 @@ if TYPE_CHECKING:
     from lather.auditing import (
         Report,
     )
+    from lather.auditing.accumulator import (
+        Audit,
+    )
+    from lather.comparing import (
+        Comparison,
+        compare,
+    )
     from lather.data import (
         Dataset,
         Latents,
@@ -164,6 +171,9 @@ if TYPE_CHECKING:
         fit_mixture,
         fit_second_stage,
     )
+    from lather.streaming import (
+        audit_files,
+    )
     from lather.studies import (
         STUDIES,
         Findings,
@@ -184,8 +194,10 @@ __version__ = "0.1.0"
 
 #: names that are imported at first use, because what they need takes time to import
 _LATE = {
+    "Audit": "lather.auditing.accumulator",
     "AuditEvery": "lather.pipeline.callback",
     "Bandwidth": "lather.samplers",
+    "Comparison": "lather.comparing",
     "Dataset": "lather.data",
     "Findings": "lather.studies",
     "LatentAudit": "lather.pipeline.metric",
@@ -201,7 +213,9 @@ _LATE = {
     "Settings": "lather.train",
     "assemble": "lather.train.assemble",
     "audit": "lather.pipeline.audit",
+    "audit_files": "lather.streaming",
     "choose_mixture": "lather.samplers",
+    "compare": "lather.comparing",
     "fit": "lather.train",
     "fit_aggregate": "lather.samplers",
     "fit_flow": "lather.samplers",
@@ -227,6 +241,7 @@ __all__ = [
     "Affine",
     "AggregatePosterior",
     "AndersonDarling",
+    "Audit",
     "AuditEvery",
     "Autoencoder",
     "BallRadius",
@@ -234,6 +249,7 @@ __all__ = [
     "Bandwidth",
     "Bernoulli",
     "CapabilityError",
+    "Comparison",
     "ConfigError",
     "ConvCritic",
     "Cramer",
@@ -329,7 +345,9 @@ __all__ = [
     "Weighted",
     "assemble",
     "audit",
+    "audit_files",
     "choose_mixture",
+    "compare",
     "describe",
     "detection_size",
     "fit",

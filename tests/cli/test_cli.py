@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from lather.cli import main
-from lather.cli.train import ModelOptions, parse_latent, parse_options
+from lather.cli.options import ModelOptions, PartOptions, parse_latent, parse_options
 from lather.errors import ConfigError
 from lather.train.recipes import RECIPES
 
@@ -240,11 +240,11 @@ def test_listings(command: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = capsys.readouterr().out
-    for command in ("train", "sample", "recipes", "priors", "divergences", "doctor"):
+    for command in ("train", "sample", "compare", "recipes", "priors", "divergences", "doctor"):
         assert command in text
     assert run("train", "--help") == 0
     text = capsys.readouterr().out
-    for field in ModelOptions.__dataclass_fields__:
+    for field in (*ModelOptions.__dataclass_fields__, *PartOptions.__dataclass_fields__):
         assert "--" + field.replace("_", "-") in text
 
 

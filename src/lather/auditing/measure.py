@@ -29,7 +29,7 @@ from lather.auditing.report import Report
 from lather.auditing.row import Row, judge
 from lather.auditing.sbc import sbc_rows, unmeasured_sbc
 from lather.auditing.slices import per_axis_row
-from lather.auditing.stream import whole_rows
+from lather.auditing.stream import LatentSums, rows_of, whole_rows
 from lather.errors import DataError, ShapeError
 from lather.priors.base import Prior
 
@@ -63,6 +63,7 @@ def measure_latents(
     sampler: Prior | None = None,
     further: Sequence[Row] = (),
     reasons: Mapping[str, str] | None = None,
+    sums: LatentSums | None = None,
     seed: int = 0,
 ) -> Report:
     """Compare held-out latents with the prior, and what is decoded from each with held-out data.
@@ -106,6 +107,8 @@ def measure_latents(
         context: JSON-ready facts to keep in the report (data, recipe, epochs …).
         further: rows to append, judged already.
         reasons: why ``sbc``, ``elbo``, ``iwae`` or ``bits_per_dim`` were not given, in place of a general reason.
+        sums: over the whole sample, where ``latents`` are only a random part of it: rows that one pass can fill are
+            then those of the whole.
         seed: source of every random choice.
 
     Raises:
@@ -132,7 +135,10 @@ def measure_latents(
         raise ShapeError(f"training posteriors have d={training.d} and the prior d={prior.d}; they must agree")
     order = shuffled(n, generator)[:MOST_LATENTS]
     every, z = z, z[order].double()
-    whole = whole_rows(every, z, prior) if n > len(z) else {}
+    if sums is not None:
+        whole, n = rows_of(sums, z, prior), sums.n
+    else:
+        whole = whole_rows(every, z, prior) if n > len(z) else {}
     # a stream of its own: a user may have drawn the latents themselves from this very seed
     own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
     sides = [None if x is None else x.detach().flatten(1)[order.to(x.device)].cpu().double() for x in (means, stds)]

@@ -25,7 +25,7 @@ from lather.divergences.hermite import HermiteSums, hermite_ladder, null_sd
 from lather.errors import ShapeError
 from lather.priors.base import Prior
 
-__all__ = ["BLOCK", "LatentSums", "whole_rows"]
+__all__ = ["BLOCK", "LatentSums", "rows_of", "whole_rows"]
 
 BLOCK = 16_384  #: latents that are taken together
 _CELLS = 2**16  # of equal probability, for one distribution function
@@ -167,6 +167,11 @@ def whole_rows(z: Float[Tensor, "n d"], some: Float[Tensor, "m d"], prior: Prior
     """
     sums = LatentSums(prior)
     sums.update(z)
+    return rows_of(sums, some, prior)
+
+
+def rows_of(sums: LatentSums, some: Float[Tensor, "m d"], prior: Prior) -> dict[str, Row]:
+    """The same from sums that were gathered before."""
     n = sums.n
     rows: dict[str, Row] = {}
     mean, covariance = sums.moments()

@@ -6,6 +6,7 @@ from cyclopts import App
 
 from lather import __version__
 from lather.cli.audit import audit
+from lather.cli.compare import compare
 from lather.cli.doctor import doctor
 from lather.cli.repair import repair
 from lather.cli.sample import sample
@@ -30,6 +31,7 @@ app.command(train)
 app.command(audit)
 app.command(sample)
 app.command(repair)
+app.command(compare)
 app.command(study)
 app.command(recipes)
 app.command(priors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -19,7 +19,7 @@ __all__ = ["audit"]
 
 
 def audit(
-    path: Path,
+    path: str,
     other: Path | None = None,
     /,
     *,
@@ -33,6 +33,9 @@ def audit(
     prior: str | None = None,
     decoder: Path | None = None,
     data: str | None = None,
+    workers: Annotated[int | None, Parameter(group="Large files")] = None,
+    engine: Annotated[Literal["local", "ray"], Parameter(group="Large files")] = "local",
+    address: Annotated[str | None, Parameter(group="Large files")] = None,
     spec: int | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,
@@ -46,6 +49,10 @@ def audit(
     a run, which is then measured on its test data. Give latents of data that the model was not trained on. Names tell
     what arrays are: z; mean or mu; std or sigma; logvar or log_var; labels. In a table, columns z_0, z_1, ... are one
     array; a table without such names is z as a whole.
+
+    Latents that do not fit into memory: a pattern in quotes ('latents/*.parquet'), a directory of files, a URL
+    (s3://..., of Parquet files), or any .npy, .safetensors or .parquet file with --workers. They are read once, in
+    pieces; tests that look at pairs see a random 20 000 of them.
 
     With two paths, the audits are compared; each may also be a report that was saved (a directory with report.json),
     and a run that was measured is compared as it was then.
@@ -79,6 +86,12 @@ def audit(
     data
         The data that the audited latents are of, in the same order: a file, or a name such as mnist for its test set.
         For a run: where its data are now.
+    workers
+        Processes that read large files, each one piece at a time.
+    engine
+        Where they run: on this machine, or on a Ray cluster that sees the same files (extra: ray).
+    address
+        Of the Ray cluster (default: one on this machine).
     spec
         Exit with status 1 unless it takes at least so many samples to tell the latents from the prior (n*). Where no
         test shows a difference the status is 0, with a warning if fewer latents than that were tested.
@@ -99,18 +112,27 @@ def audit(
         **{"columns": columns.split(",") if columns else None, "prior": prior, "decoder": decoder, "data": data},
     }
     asked = {name: value for name, value in settings.items() if value is not None}
+    large = _is_large(path) or workers is not None or engine != "local"
+    if address is not None and engine != "ray":
+        raise ConfigError(f"--address {address} is that of a Ray cluster; add --engine ray")
     if strict and spec is None:
         raise ConfigError("--strict is about --spec; give the number of samples, such as --spec 10000")
     if other is not None:
         if spec is not None:
             raise ConfigError("--spec is for one audit; check each of the two by itself")
-        from lather.cli.compare import compare
+        from lather.cli.compare_audits import compare
 
-        names = _names(path, other)
-        pair = [_report(each, asked, seed, quiet=quiet, saved=True) for each in (path, other)]
+        names = _names(Path(path), other)
+        if large:
+            raise ConfigError("two audits are compared from files in memory; audit each with --out, and compare those")
+        pair = [_report(each, asked, seed, quiet=quiet, saved=True) for each in (Path(path), other)]
         return compare(pair, names, out=out, as_json=as_json, quiet=quiet)
 
-    report = _report(path, asked, seed, quiet=quiet, saved=False)
+    if large:
+        how = {"workers": workers, "engine": engine, "address": address}
+        report = _large(path, asked, how, seed, quiet=quiet)
+    else:
+        report = _report(Path(path), asked, seed, quiet=quiet, saved=False)
     acceptance = None if spec is None else accept(report, spec)
     written = _write(report, out)
     if as_json:
@@ -125,6 +147,28 @@ def audit(
             print(acceptance.sentence)
         if not acceptance.met or (strict and not acceptance.settled):
             sys.exit(1)
+
+
+def _is_large(path: str) -> bool:
+    """Whether what is named is to be read in pieces: a pattern, a URL, or a directory that is no run and no report."""
+    import glob
+
+    if "://" in path or (glob.has_magic(path) and not Path(path).exists()):
+        return True
+    known = ("config.json", "report.json", "latents.safetensors")
+    return Path(path).is_dir() and not any((Path(path) / name).exists() for name in known)
+
+
+def _large(path: str, asked: dict[str, Any], how: dict[str, Any], seed: int, *, quiet: bool) -> Report:
+    """An audit of files in pieces."""
+    from lather.streaming import audit_files
+
+    unknown = sorted(set(asked) - {"prior", "key"})
+    if unknown:
+        given = ", ".join("--" + name.replace("_", "-") for name in unknown)
+        raise ConfigError(f"{given}: latents that are read in pieces are compared with --prior alone; leave it out")
+    how["workers"] = 1 if how["workers"] is None else how["workers"]
+    return audit_files(path, **asked, **how, seed=seed, progress=not quiet)
 
 
 def _report(path: Path, asked: dict[str, Any], seed: int, *, quiet: bool, saved: bool) -> Report:

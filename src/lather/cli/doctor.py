@@ -22,6 +22,8 @@ _OPTIONAL = {
     "tensorboard": "tensorboard",
     "zuko": "flows",
     "onnxruntime": "onnx",
+    "ray": "ray",
+    "optuna": "optuna",
 }
 
 

@@ -16,7 +16,7 @@ from lather.data.memory import check_room
 from lather.data.samples import Request, Samples
 from lather.errors import DataError, MissingExtraError
 
-__all__ = ["parquet_names", "read_parquet"]
+__all__ = ["is_vector", "opened", "parquet_names", "read_parquet"]
 
 _PREFERRED = ("image", "img")  # among several picture columns
 
@@ -33,13 +33,13 @@ def read_parquet(path: Path, request: Request) -> Samples:
         DataError: not Parquet, damaged, empty, or without columns that can be used.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with opened(path) as file:
         schema = file.schema_arrow
         if file.metadata.num_rows == 0:
             raise DataError(f"{path} has no rows; give a file with samples")
         picture = _picture_column(schema, request.columns, path)
         if picture is None:
-            usable = {field.name for field in schema if _is_numeric(field.type) or _is_vector(field.type)}
+            usable = {field.name for field in schema if _is_numeric(field.type) or is_vector(field.type)}
             columns, label = choose_columns(
                 schema.names, usable, str(path), columns=request.columns, label=request.label
             )
@@ -57,24 +57,32 @@ def read_parquet(path: Path, request: Request) -> Samples:
 
 def parquet_names(path: Path) -> list[str]:
     """Names of the columns of a Parquet file; raises as :func:`read_parquet`."""
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         return list(file.schema_arrow.names)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The file; whatever fails in the block for the file's sake becomes a DataError."""
+def opened(source: str | Path) -> Iterator[Any]:
+    """The file at a path or a URL that fsspec knows; whatever fails in the block for its sake becomes a DataError."""
+    name = str(source)
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise MissingExtraError("pyarrow", "parquet", f"reading {path.name}") from None
+        raise MissingExtraError("pyarrow", "parquet", f"reading {name.rpartition('/')[2]}") from None
     try:
-        with pq.ParquetFile(path) as file:
-            yield file
-    except (pa.ArrowException, OSError) as error:
+        with contextlib.ExitStack() as stack:
+            where: Any = source
+            if "://" in name:
+                import fsspec
+
+                where = stack.enter_context(fsspec.open(name, "rb"))
+            yield stack.enter_context(pq.ParquetFile(where))
+    except (pa.ArrowException, OSError, ImportError) as error:
         reason = str(error).partition("\n")[0][:200]
-        raise DataError(f"{path} is not a Parquet file that can be read ({reason}); fetch or write it again") from None
+        raise DataError(
+            f"{source} is not a Parquet file that can be read ({reason}); fetch or write it again"
+        ) from None
 
 
 def _picture_column(schema: Any, asked: tuple[str, ...] | None, path: Path) -> str | None:
@@ -109,7 +117,8 @@ def _is_numeric(kind: Any) -> bool:
     return t.is_integer(kind) or t.is_floating(kind) or t.is_boolean(kind)
 
 
-def _is_vector(kind: Any) -> bool:
+def is_vector(kind: Any) -> bool:
+    """Whether a column of this type holds lists of numbers."""
     import pyarrow.types as t
 
     return (t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind)) and _is_numeric(kind.value_type)
@@ -157,7 +166,7 @@ def _features(table: Any, columns: list[str], path: Path) -> tuple[np.ndarray, l
     blocks, names = [], []
     for name in columns:
         column = table[name]
-        if _is_vector(column.type):
+        if is_vector(column.type):
             flat = column.combine_chunks().flatten()
             width, rest = divmod(len(flat), len(column))
             lengths = {None if v is None else len(v) for v in column}

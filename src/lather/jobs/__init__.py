@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lather.jobs.engine import Outcome, carry_out
+from lather.jobs.engine import Outcome, carry_out, open_pool
 from lather.jobs.job import Job
 from lather.jobs.train import finished, train_job
 
-__all__ = ["Job", "Outcome", "carry_out", "finished", "train_job"]
+__all__ = ["Job", "Outcome", "carry_out", "finished", "open_pool", "train_job"]

@@ -12,10 +12,10 @@ from lather.errors import ConfigError
 from lather.jobs.board import Board
 from lather.jobs.job import Job
 from lather.jobs.local import Here, Processes
-from lather.jobs.pool import Pool
+from lather.jobs.pool import Ending, Pool
 from lather.jobs.train import finished
 
-__all__ = ["Outcome", "carry_out"]
+__all__ = ["Outcome", "carry_out", "open_pool"]
 
 _RETRIES = 2  # of a job whose process died
 _TICK = 0.25  # seconds after which the terminal is looked after
@@ -43,7 +43,7 @@ class Outcome:
 
 def carry_out(
     jobs: Sequence[Job],
-    out: Path,
+    out: str | Path,
     *,
     engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
@@ -51,6 +51,7 @@ def carry_out(
     progress: bool = True,
     pictures: bool = True,
     tell: Callable[[Outcome], object] | None = None,
+    pool: Pool | None = None,
 ) -> list[Outcome]:
     """Train and measure every job in ``out/NAME``; those that are finished are not run again.
 
@@ -71,6 +72,8 @@ def carry_out(
         progress: show a live table on a terminal, else a line for each training.
         pictures: draw the figures of each report, about five seconds of a core each.
         tell: called in this process with each outcome as it comes.
+        pool: processes that are there already, of :func:`open_pool`, where several calls follow each other; ``engine``,
+            ``workers``, ``address`` and ``pictures`` are the pool's then.
 
     Returns:
         The outcomes, in the order of ``jobs``.
@@ -80,62 +83,84 @@ def carry_out(
         MissingExtraError: ``engine="ray"`` without Ray.
         KeyboardInterrupt: after Ctrl-C.
     """
-    jobs, out = list(jobs), Path(out).absolute()
-    first: dict[str, int] = {}
-    for number, job in enumerate(jobs):
-        first.setdefault(job.name, number)  # the same job twice is trained once
-    outcomes: dict[str, Outcome] = {}
-    waiting = deque(number for number in first.values() if not finished(out / jobs[number].name))
-    starts: Counter[int] = Counter()
-    spent = dict.fromkeys(first.values(), 0.0)
-    with _pool(engine, workers, address, pictures=pictures, progress=progress, idle=not waiting) as pool:
-        shown = [jobs[number] for number in first.values()]
-        places = {number: place for place, number in enumerate(first.values())}
-        with Board(shown, show=progress and bool(waiting), live=pool.apart) as board:
-
-            def over(number: int, error: str | None) -> None:
-                job, before = jobs[number], not starts[number]
-                outcome = Outcome(job, out / job.name, error, spent[number], max(starts[number], 1))
-                outcomes[job.name] = outcome
-                board.end(places[number], error, outcome.seconds, before=before)
-                if tell is not None:
-                    tell(outcome)
-
-            for number in [number for number in first.values() if number not in waiting]:
-                over(number, None)
-            running = 0
-            while waiting or running:
-                while waiting and running < pool.size:
-                    number = waiting.popleft()
-                    starts[number] += 1
-                    running += 1
-                    board.start(places[number], out / jobs[number].name)
-                    pool.start(number, jobs[number], out / jobs[number].name)
-                for number, ending in pool.wait(_TICK):
-                    running -= 1
-                    spent[number] += ending.seconds
-                    if ending.died is None:
-                        over(number, ending.error)
-                    elif starts[number] <= _RETRIES:
-                        board.again(places[number], ending.died)
-                        waiting.appendleft(number)
-                    else:
-                        over(number, f"its process ended {starts[number]} times, the last time: {ending.died}")
-    return [replace(outcomes[job.name], job=job) for job in jobs]
+    work = _Work(jobs, Path(out).absolute(), tell)
+    if pool is not None:
+        work.through(pool, progress=progress)
+    elif not work.waiting:
+        work.through(Here(pictures=pictures, progress=progress), progress=False)
+    else:
+        with open_pool(engine, workers, address, pictures=pictures, progress=progress) as opened:
+            work.through(opened, progress=progress)
+    return [replace(work.outcomes[job.name], job=job) for job in jobs]
 
 
-def _pool(engine: str, workers: int | None, address: str | None, *, pictures: bool, progress: bool, idle: bool) -> Pool:
-    """The places to work in; none where there is nothing to do."""
+def open_pool(
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    address: str | None = None,
+    *,
+    pictures: bool = True,
+    progress: bool = True,
+) -> Pool:
+    """The processes that :func:`carry_out` uses, for several calls of it; a context manager, and arguments as there."""
     if engine not in ("local", "ray"):
         raise ConfigError(f"engine must be 'local' or 'ray', got {engine!r}")
     if engine == "local" and address is not None:
         raise ConfigError(f"address={address!r} is that of a Ray cluster; it takes engine='ray'")
     if engine == "ray" and workers == 0:
         raise ConfigError("workers=0 trains in this very process; with engine='ray' give 1 or more, or leave it out")
-    if idle or (engine == "local" and workers == 0):
-        return Here(pictures=pictures, progress=progress)
-    if engine == "local":
-        return Processes(workers, pictures=pictures)
-    from lather.jobs.ray_cluster import Cluster
+    if engine == "ray":
+        from lather.jobs.ray_cluster import Cluster
 
-    return Cluster(workers, address, pictures=pictures)
+        return Cluster(workers, address, pictures=pictures)
+    return Here(pictures=pictures, progress=progress) if workers == 0 else Processes(workers, pictures=pictures)
+
+
+class _Work:
+    """A list of jobs and what has become of them."""
+
+    def __init__(self, jobs: Sequence[Job], out: Path, tell: Callable[[Outcome], object] | None) -> None:
+        self.jobs = list({job.name: job for job in reversed(jobs)}.values())[::-1]  # the same job twice is done once
+        self.out, self._tell = out, tell
+        self.waiting = deque(number for number, job in enumerate(self.jobs) if not finished(out / job.name))
+        self.outcomes: dict[str, Outcome] = {}
+        self._starts: Counter[int] = Counter()
+        self._seconds = [0.0] * len(self.jobs)
+
+    def through(self, pool: Pool, *, progress: bool) -> None:
+        """Carry all of them out."""
+        with Board(self.jobs, show=progress and bool(self.waiting), live=pool.apart) as board:
+            for number in [number for number in range(len(self.jobs)) if number not in self.waiting]:
+                self._over(board, number, None)
+            running = 0
+            while self.waiting or running:
+                while self.waiting and running < pool.size:
+                    running += 1
+                    self._begin(board, pool, self.waiting.popleft())
+                for number, ending in pool.wait(_TICK):
+                    running -= 1
+                    self._ended(board, number, ending)
+
+    def _begin(self, board: Board, pool: Pool, number: int) -> None:
+        folder = self.out / self.jobs[number].name
+        self._starts[number] += 1
+        board.start(number, folder)
+        pool.start(number, self.jobs[number], folder)
+
+    def _ended(self, board: Board, number: int, ending: Ending) -> None:
+        self._seconds[number] += ending.seconds
+        if ending.died is None:
+            self._over(board, number, ending.error)
+        elif self._starts[number] <= _RETRIES:
+            board.again(number, ending.died)
+            self.waiting.appendleft(number)
+        else:
+            self._over(board, number, f"its process ended {self._starts[number]} times, the last time: {ending.died}")
+
+    def _over(self, board: Board, number: int, error: str | None) -> None:
+        job, attempts = self.jobs[number], self._starts[number]
+        outcome = Outcome(job, self.out / job.name, error, self._seconds[number], max(attempts, 1))
+        self.outcomes[job.name] = outcome
+        board.end(number, error, outcome.seconds, before=not attempts)
+        if self._tell is not None:
+            self._tell(outcome)

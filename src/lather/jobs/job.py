@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 __all__ = ["Job"]
 
@@ -28,6 +28,7 @@ class Job:
         paper: the paper's own weights.
         hold_z, hold_n: see :func:`lather.assemble`.
         settings: training settings that differ from :class:`lather.Settings`, without the seed.
+        split: what is measured: ``"test"``, or ``"validation"`` where a choice will follow from it.
         label: what tables and pictures call it, where recipe and latent do not say enough.
     """
 
@@ -44,6 +45,7 @@ class Job:
     hold_z: float | None = None
     hold_n: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    split: Literal["test", "validation"] = "test"
     label: str | None = None
 
     @property

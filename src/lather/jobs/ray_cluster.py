@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,10 +19,53 @@ from lather.jobs.job import Job
 from lather.jobs.pool import Ending
 from lather.jobs.train import finished
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "cluster"]
 
 _PATIENCE = 20.0  # seconds that a training has for its last checkpoint
 _APPEARS = 15.0  # seconds after which a file written by another machine must be seen here
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[Any]:
+    """Within, this process is connected to a Ray cluster; yields the module ``ray``.
+
+    Args:
+        address: of the cluster; ``None`` for the one this process is connected to, that of $RAY_ADDRESS, or a new one
+            on this machine, which ends with the context.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ConfigError: another cluster is connected to already.
+        RunError: no cluster answers at ``address``.
+    """
+    try:
+        with _quietly():
+            import ray
+    except ImportError:
+        raise MissingExtraError("ray", "ray", "engine='ray'") from None
+    if ray.is_initialized():
+        if address is not None:
+            raise ConfigError(
+                f"this process is connected to a Ray cluster already, so address={address!r} would be ignored; leave "
+                "it out, or call ray.shutdown() first"
+            )
+        yield ray
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if address == "local" else {}
+    try:
+        with _quietly():
+            ray.init(address=address, configure_logging=False, log_to_driver=False, **own)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"no Ray cluster answers at {address!r}: {' '.join(str(error).split())[:300]}; start one with "
+            "`ray start --head`, or leave out the address for one on this machine"
+        ) from error
+    try:
+        yield ray
+    finally:
+        with _quietly():
+            ray.shutdown()
 
 
 class Cluster:
@@ -41,34 +84,13 @@ class Cluster:
     apart = True
 
     def __init__(self, workers: int | None, address: str | None, *, pictures: bool) -> None:
-        try:
-            with _quietly():
-                import ray
-        except ImportError:
-            raise MissingExtraError("ray", "ray", "engine='ray'") from None
-        self._ray, self._pictures = ray, pictures
-        self._started = not ray.is_initialized()
-        if not self._started and address is not None:
-            raise ConfigError(
-                f"this process is connected to a Ray cluster already, so address={address!r} would be ignored; leave "
-                "it out, or call ray.shutdown() first"
-            )
-        address = address or os.environ.get("RAY_ADDRESS") or "local"
-        own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if address == "local" else {}
-        if self._started:
-            try:
-                with _quietly():
-                    ray.init(address=address, configure_logging=False, log_to_driver=False, **own)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise RunError(
-                    f"no Ray cluster answers at {address!r}: {' '.join(str(error).split())[:300]}; start one with "
-                    "`ray start --head`, or leave out the address for one on this machine"
-                ) from error
+        self._pictures, self._connection = pictures, ExitStack()
+        self._ray = self._connection.enter_context(cluster(address))
         try:
             with _quietly():
                 self._plan(workers)
         except BaseException:
-            self._leave()
+            self._connection.close()
             raise
         self._running: dict[Any, tuple[int, Path, float]] = {}
 
@@ -147,12 +169,7 @@ class Cluster:
         try:
             self.stop()
         finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        if self._started:
-            with _quietly():
-                self._ray.shutdown()
+            self._connection.close()
 
 
 @contextmanager

@@ -57,7 +57,8 @@ def _train(job: Job, folder: Path, *, progress: bool) -> None:
         return
     data = load(**{**job.load, "progress": False})
     settings = Settings(**{**job.settings, "devices": 1, "seed": job.seed})
-    if (folder / "last.ckpt" / "state.json").is_file():
+    resume = (folder / "last.ckpt" / "state.json").is_file()
+    if resume:
         model = rebuild(read_config(folder)["model"])
     else:
         model = assemble(
@@ -74,19 +75,9 @@ def _train(job: Job, folder: Path, *, progress: bool) -> None:
             hold_z=job.hold_z,
             hold_n=job.hold_n,
         )
-    begun = (folder / "config.json").is_file()
-    if not begun:
-        _clear(folder)
+        (folder / "error.txt").unlink(missing_ok=True)  # nothing of somebody else's, for fit to be careful with
     notes = {"recipe": {"name": job.recipe, "paper": job.paper}, "data": {"load": dict(job.load)}}
-    fit(model, data, out=folder, settings=settings, resume=begun, progress=progress, notes=notes)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what an attempt leaves that was stopped before its configuration was written; nothing else."""
-    for left in (".lock", "error.txt"):
-        (folder / left).unlink(missing_ok=True)
-    for left_over in folder.glob(".*.tmp"):
-        left_over.unlink(missing_ok=True)
+    fit(model, data, out=folder, settings=settings, resume=resume, progress=progress, notes=notes)
 
 
 def _measure(job: Job, folder: Path, *, pictures: bool) -> None:
@@ -100,4 +91,4 @@ def _measure(job: Job, folder: Path, *, pictures: bool) -> None:
             f"the model in {folder} is trained, but its latents are no sample to fit the sampler "
             f"{run.model.sampler!r} to; another recipe, weight or seed may make some that are"
         )
-    measure(run, load(**{**job.load, "progress": False}), pictures=pictures)
+    measure(run, load(**{**job.load, "progress": False}), split=job.split, pictures=pictures)

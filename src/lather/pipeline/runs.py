@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -52,9 +52,10 @@ def measure(
     *,
     features: Features | None = None,
     seed: int = 0,
+    split: Literal["test", "validation"] = "test",
     pictures: bool = True,
 ) -> Report:
-    """Measure a finished run on its held-out test data; what :func:`lather.audit` does with a run.
+    """Measure a finished run on held-out data, its test data by default; what :func:`lather.audit` does with a run.
 
     In a run directory it leaves ``latents.safetensors``, ``report.json``, ``report.npz``, ``report.html`` and the
     pictures ``samples.png``, ``reconstructions.png``, ``losses.png``, ``latent_map.png``, ``radius.png``.
@@ -64,6 +65,7 @@ def measure(
         data: the data it was trained on; read again from where they were if not given.
         features: what image sets are compared by, see :mod:`lather.auditing.features`.
         seed: of every random choice.
+        split: the data it is measured on; validation data where something will be chosen by the outcome.
         pictures: without, the page has no figures and no pictures are written; the numbers are the same.
 
     Raises:
@@ -72,7 +74,7 @@ def measure(
     """
     run = run if isinstance(run, Run) else open_run(run)
     data = reload_data(run.config) if data is None else data
-    model, test = run.model.eval(), data.test
+    model, test = run.model.eval(), getattr(data, split)
     device = next(model.parameters()).device
     dtype = next(model.parameters()).dtype
     x = test.batch(None, device).to(dtype)
@@ -95,7 +97,7 @@ def measure(
         labels=test.labels,
         label_names=data.classes or (),
         features=features,
-        context={**_context(run, data), "notes": list(remarks(z.flatten(1).cpu()))},
+        context={**_context(run, data, split), "notes": list(remarks(z.flatten(1).cpu()))},
         further=held_rows(run, z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed)).to(z.device)]),
         sampler=run.sampler,
         seed=seed,
@@ -105,7 +107,7 @@ def measure(
         tensors = {"z": z, "mean": mean, "std": std}
         if test.labels is not None:
             tensors["labels"] = test.labels
-        save_tensors(run.path / "latents.safetensors", tensors, {"split": "test"})
+        save_tensors(run.path / "latents.safetensors", tensors, {"split": split})
         report.save(run.path, pictures=pictures)
         if pictures:
             _draw(report, run.metrics, run.path)
@@ -143,13 +145,13 @@ def _training(
     return torch.cat(means), torch.cat(stds) if kinds == {DiagonalNormal} else None
 
 
-def _context(run: Run, data: Dataset) -> dict[str, Any]:
+def _context(run: Run, data: Dataset, split: str) -> dict[str, Any]:
     config = run.config
     last = [row for row in run.metrics if row["split"] == "validation"][-1:]
     return {
         "data": data.name,
         "source": data.source,
-        "split": f"test, {len(data.test)} samples",
+        "split": f"{split}, {len(getattr(data, split))} samples",
         "recipe": config.get("recipe", {}).get("name"),
         "objective": config["model"]["algebra"],
         "epochs": last[0]["epoch"] if last else None,
