@@ -291,6 +291,23 @@ def test_limit_and_settings() -> None:
         load(data, limit=3)
 
 
+def test_one_split_can_be_thinned() -> None:
+    x = np.arange(100 * 4, dtype=np.float32).reshape(100, 4)
+    whole = load(x, standardize=False)
+    small, smaller = (load(x, train_limit=n, standardize=False) for n in (20, 7))
+    assert [len(s) for s in small.splits.values()] == [20, 10, 10]
+    assert torch.equal(small.test.x, whole.test.x)
+    rows = [{tuple(row.tolist()) for row in data.train.x} for data in (smaller, small, whole)]
+    assert rows[0] < rows[1] < rows[2]
+    assert "20 of 80 training samples" in small.source
+    assert len(load(x, test_limit=3).test) == 3
+    assert load(x, train_limit=500).fingerprint() == load(x).fingerprint()
+    with pytest.raises(ConfigError, match="train_limit=1"):
+        load(x, train_limit=1)
+    with pytest.raises(ConfigError, match="test_limit=0"):
+        load(x, test_limit=0)
+
+
 def test_paths_as_splits(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", BYTES)
     np.save(tmp_path / "b.npy", BYTES[:7])

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from lather.data import load
+from lather.studies.contrast import decided, difference, verdict
 from lather.studies.drift import LatentDrift
+from lather.studies.interpolation import pairs
 from lather.studies.jacobian import jacobian_norm
-from lather.studies.overlap import smoothed_js, wasserstein_line
+from lather.studies.overlap import smoothed_js, wasserstein
 from lather.studies.perturbation import output_change
+from lather.studies.realism import Realism
 from lather.studies.sharpness import high_frequency_share, laplacian_variance
+from lather.studies.own_units import whitened
 
 
 def test_the_jacobian_of_a_linear_decoder_is_its_matrix() -> None:
@@ -26,7 +31,7 @@ def test_a_linear_decoder_moves_by_its_matrix_times_the_step() -> None:
     g = torch.Generator().manual_seed(0)
     w, z = torch.randn(4, 9, generator=g), 3 * torch.randn(20_000, 4, generator=g)
     found = output_change(lambda z: z @ w, z, 0.1, generator=g).square().mean().sqrt()
-    assert float(found) == pytest.approx(0.3 * float(w.norm()) / 3, rel=0.03)
+    assert float(found) == pytest.approx(0.1 * float(w.norm()) / 3, rel=0.03)  # √9 values in an output
 
 
 def test_the_share_of_one_wave_is_all_or_nothing() -> None:
@@ -53,13 +58,91 @@ def test_smoothed_js_saturates_and_wasserstein_does_not() -> None:
         return 0.5 * (p * math.log(2 * p / (p + q)) + q * math.log(2 * q / (p + q)))
 
     expected = quad(half, -12, 13)[0]
-    assert smoothed_js(np.array([0.0]), np.array([1.5]), 1.0) == pytest.approx(expected, rel=1e-7)
+    assert smoothed_js(np.array([0.0]), np.array([1.5]), 1.0) == pytest.approx(expected, rel=1e-6)
     far = [smoothed_js(np.array([0.0]), np.array([s]), 0.05) for s in (1.0, 4.0)]
     assert far == pytest.approx([math.log(2)] * 2, rel=1e-9)
     a = np.random.default_rng(0).normal(size=50)
-    assert [wasserstein_line(a, a + s) for s in (1.0, 4.0)] == pytest.approx([1.0, 4.0])
-    with pytest.raises(ValueError, match="more points"):
+    assert [wasserstein(a, a + s) for s in (1.0, 4.0)] == pytest.approx([1.0, 4.0])
+    with pytest.raises(ValueError, match="needs one"):
         smoothed_js(np.array([0.0]), np.array([1000.0]), 0.01)
+
+
+def test_whitened_latents_forget_every_linear_change_of_coordinates() -> None:
+    g = torch.Generator().manual_seed(0)
+    z, w = torch.randn(500, 3, generator=g, dtype=torch.float64), torch.randn(3, 5, generator=g, dtype=torch.float64)
+    skew = torch.randn(3, 3, generator=g, dtype=torch.float64) * torch.tensor([50.0, 1.0, 0.1], dtype=torch.float64)
+    idle = torch.zeros(500, 1, dtype=torch.float64)
+    plain, u = whitened(lambda z: torch.tanh(z @ w), z)
+    skewed, v = whitened(lambda z: torch.tanh(z[:, :3] @ torch.linalg.inv(skew) @ w), torch.cat([z @ skew, idle], 1))
+    assert v.shape == (500, 3)
+    norms = [jacobian_norm(f, x, directions=3, generator=g) for f, x in ((plain, u), (skewed, v))]
+    assert torch.allclose(*norms, rtol=1e-6)
+
+
+def test_smoothing_in_the_plane_is_exact() -> None:
+    one, two = np.zeros((1, 2)), np.array([[1.5, 0.0]])
+    assert smoothed_js(one, two, 1.0) == pytest.approx(smoothed_js(one[:, 0], two[:, 0], 1.0), rel=1e-6)
+    g = np.random.default_rng(0)
+    a = g.normal(size=(40, 2))
+    assert smoothed_js(a, a, 0.3) == pytest.approx(0, abs=1e-9)
+    assert smoothed_js(a, a + 50, 0.3) == pytest.approx(math.log(2), rel=1e-3)
+    assert wasserstein(a, a[::-1] + 3) == pytest.approx(3 * math.sqrt(2))
+
+
+def test_wasserstein_of_two_gaussians() -> None:
+    g = np.random.default_rng(1)
+    a, b = g.normal(size=20_000), g.normal(3, 2, 20_000)
+    assert wasserstein(a, b) == pytest.approx(math.sqrt(3**2 + 1**2), rel=0.01)
+
+
+def test_drift_forgets_what_turns_all_latents_alike() -> None:
+    g = torch.Generator().manual_seed(0)
+    z = torch.randn(300, 3, generator=g, dtype=torch.float64)
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=g, dtype=torch.float64))[0]
+    drift = LatentDrift(z)
+    drift.see(z)
+    drift.see(z @ turn + 5)
+    assert drift.steps[0] > 1
+    assert drift.aligned[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_pairs_are_what_they_are_called() -> None:
+    labels = torch.tensor([0, 0, 1, 1, 2, -1])
+    found = pairs(labels, 6, 10, generator=torch.Generator().manual_seed(0))
+    for kind, expected in (("same class", True), ("different class", False)):
+        first, second = found[kind].T
+        assert len(first) == 10
+        assert ((labels[first] == labels[second]) == expected).all()
+        assert (first != second).all()
+        assert (labels[found[kind]] >= 0).all()
+    assert pairs(None, 6, 10, generator=torch.Generator().manual_seed(0))["any"].shape == (10, 2)
+
+
+def test_a_classifier_is_sure_of_data_and_not_of_what_lies_between() -> None:
+    data = load("digits", progress=False)
+    realism = Realism(data)
+    assert realism.accuracy is not None
+    assert realism.accuracy > 0.9
+    assert realism.own == pytest.approx(0.95, abs=0.06)
+    x = data.test.batch()
+    assert float(realism.like_data(torch.rand(x.shape)).double().mean()) < 0.02
+    assert float(realism.like_data((x + x.roll(1, 0)) / 2).double().mean()) < realism.own - 0.2
+
+
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [([True, True], "holds"), ([True, None], "holds in part"), ([True, False], "holds in part"),
+     ([False, False], "fails"), ([False, None], "not decided"), ([None, None], "not decided"), ([], "not decided")],
+)  # fmt: skip
+def test_comparisons_decide_what_all_of_them_say(signs: list[bool | None], expected: str) -> None:
+    assert verdict(signs) == expected
+
+
+def test_what_seeds_share_cancels() -> None:
+    change = difference({0: 1.0, 1: 11.0, 2: 101.0}, {0: 0.0, 1: 9.9, 2: 100.1, 3: 5.0})
+    assert decided(change) is True
+    assert decided(change, margin=2) is False
+    assert decided(difference({0: 1.0}, {0: 0.0})) is None
 
 
 def test_drift_is_the_step_in_units_of_the_spread() -> None:

@@ -36,6 +36,10 @@ class DataOptions:
     """Pixels to 0 and 1, for a Bernoulli likelihood that is one."""
     limit: int | None = None
     """Use at most so many samples of each set, chosen at random."""
+    train_limit: int | None = None
+    """Of the training samples use at most so many, chosen at random."""
+    test_limit: int | None = None
+    """Of the test samples likewise."""
 
     def arguments(self, source: str, seed: int) -> dict[str, Any]:
         """Keyword arguments of :func:`lather.load`, JSON-ready."""

@@ -41,6 +41,8 @@ def load(
     standardize: bool | None = None,
     binarize: bool = False,
     limit: int | None = None,
+    train_limit: int | None = None,
+    test_limit: int | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Dataset:
@@ -66,6 +68,9 @@ def load(
             are constant there are only centred, and named in ``notes``.
         binarize: images to 0 and 1 at the middle of their range.
         limit: read at most so many samples of each set, chosen at random by ``seed``.
+        train_limit, test_limit: of the training and of the test split keep at most so many samples, chosen at random
+            by ``seed`` once the data are divided: the others stay as they are, and smaller choices are part of larger
+            ones.
         seed: of the random choices.
         progress: show a bar on the terminal while many pictures are read.
 
@@ -80,11 +85,15 @@ def load(
     """
     if isinstance(source, Dataset):
         settings = (validation, test, image_size, channels, channel_order, value_range, shape, columns, label, key)
-        if any(v is not None for v in (*settings, standardize, limit)) or binarize:
+        if any(v is not None for v in (*settings, standardize, limit, train_limit, test_limit)) or binarize:
             raise ConfigError("a Dataset is taken as it is; give these settings where it is loaded")
         return source
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit}: at least one sample must be read; give a positive number, or none")
+    if train_limit is not None and train_limit < 2:
+        raise ConfigError(f"train_limit={train_limit}: training needs at least 2 samples")
+    if test_limit is not None and test_limit < 1:
+        raise ConfigError(f"test_limit={test_limit}: at least one sample must be held out")
     request = Request(
         _pair(image_size), channels, None if columns is None else tuple(columns), label, key, limit, seed, progress
     )
@@ -140,6 +149,8 @@ def load(
     labels, classes = encode(found)
     stored: dict[str, Part] = dict(zip(order, zip(tensors, labels, strict=True), strict=True))
     parts, cut = _cut(stored, sizes, seed, found[0].origin)
+    for split, most in (("train", train_limit), ("test", test_limit)):
+        parts, cut = _thinned(parts, cut, split, most, seed)
     check_varied(parts["train"][0], found[0].origin)
     notes: tuple[str, ...] = ()
     names = found[0].columns if kind == "features" else None
@@ -255,6 +266,17 @@ def _cut(
     cut: dict[str, Part] = {s: (x[i], None if y is None else y[i]) for s, i in index.items()}
     sentence = " and ".join(f"{size} for {split}" for split, size in held_out.items())
     return {**parts, **cut}, f"{sentence} cut from {len(x)} at random (seed {seed})"
+
+
+def _thinned(parts: dict[str, Part], cut: str, split: str, most: int | None, seed: int) -> tuple[dict[str, Part], str]:
+    """At most ``most`` samples of ``split``; and the sentence about the splits, which says so."""
+    x, y = parts[split]
+    if most is None or len(x) <= most:
+        return parts, cut
+    kept = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:most]
+    sentence = f"{most} of {len(x)} {'training' if split == 'train' else split} samples (seed {seed})"
+    thinned: Part = (x[kept], None if y is None else y[kept])
+    return {**parts, split: thinned}, f"{cut}; {sentence}" if cut else sentence
 
 
 def _number(asked: float | int | str | Path | None) -> float | int | Path | None:

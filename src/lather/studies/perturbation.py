@@ -14,21 +14,19 @@ __all__ = ["output_change"]
 def output_change(
     decode: Callable[[Tensor], Tensor], z: Tensor, size: float, *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """RMS change of the output when each latent moves by ``size`` · s · N(0, I), s the RMS deviation of latents.
+    """RMS change of the output when each latent moves by ``size`` · N(0, I).
 
-    The step is relative to the spread of the latents themselves: an encoder that merely spreads its latents ten times
-    wider would otherwise look ten times more robust.
+    The step is in the units of ``z``. An encoder that merely spreads its latents ten times wider looks ten times more
+    robust to such a step; take :func:`~lather.studies.own_units.whitened` latents to compare models.
 
     Args:
         decode: (n, d) → (n, ...).
         z: (n, d) latents.
-        size: of the step, as a share of the latents' RMS standard deviation.
+        size: standard deviation of the step in each coordinate.
         generator: of the noise.
 
     Returns:
         (n,), in units of y.
     """
-    scale = z.var(0).mean().sqrt()
     noise = torch.randn(z.shape, generator=generator, dtype=torch.float64).to(z)
-    moved = decode(z + size * scale * noise)
-    return (moved - decode(z)).flatten(1).square().mean(1).sqrt()
+    return (decode(z + size * noise) - decode(z)).flatten(1).square().mean(1).sqrt()

@@ -98,6 +98,7 @@ class Plan:
             workers=self.workers,
             address=self.address,
             progress=self.progress,
+            pictures=False,
         )
         done: dict[str, list[Trained]] = {name: [] for name in jobs}
         for outcome in outcomes:
