@@ -215,3 +215,39 @@ def test_stein_in_float32_is_as_good_as_its_noise_floor_asks(case, generator):
     (a,) = torch.autograd.grad(stein(x, prior), x)
     (b,) = torch.autograd.grad(stein(y, prior), y)
     assert float((a - b).norm()) < 1e-5 * float(b.norm())
+
+
+def test_smaller_blocks_are_taken_where_memory_does_not_suffice():
+    """A real limit on memory; blocks as large as on a GPU, so that they are what does not fit."""
+    program = """
+        import resource, warnings, torch
+        torch.set_num_threads(1)
+        from lather.divergences import pairwise
+        from lather.divergences.profiles import GaussianProfile
+        x = torch.randn(6000, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        small = pairwise.pair_sum(x, GaussianProfile(0.1))
+        (expected,) = torch.autograd.grad(small, x)
+        pairwise._tile = lambda device: (8192, 8192)
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, resource.RLIM_INFINITY))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            large = pairwise.pair_sum(x, GaussianProfile(0.1))
+            (found,) = torch.autograd.grad(large, x)
+            again = len(said)
+            pairwise.pair_sum(x, GaussianProfile(0.1))
+        assert said and "memory did not suffice for a block of 8192 × 8192 pairs" in str(said[0].message), said
+        assert len(said) == again, "it remembers what fits"
+        torch.testing.assert_close(large, small, rtol=1e-12, atol=0)
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+        resource.setrlimit(resource.RLIMIT_AS, (used - 2**20, resource.RLIM_INFINITY))
+        pairwise._tile = lambda device: (64, 64)
+        try:
+            pairwise.pair_sum(torch.randn(200_000, 64), GaussianProfile(0.1))
+        except RuntimeError as error:
+            print("raised", "memory" in str(error))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.stdout == "raised True\n", done.stderr
