@@ -14,10 +14,10 @@ from lather.studies.drift import LatentDrift
 from lather.studies.interpolation import pairs
 from lather.studies.jacobian import jacobian_norm
 from lather.studies.overlap import smoothed_js, wasserstein
+from lather.studies.own_units import whitened
 from lather.studies.perturbation import output_change
 from lather.studies.realism import Realism
 from lather.studies.sharpness import high_frequency_share, laplacian_variance
-from lather.studies.own_units import whitened
 
 
 def test_the_jacobian_of_a_linear_decoder_is_its_matrix() -> None:
