@@ -10,10 +10,10 @@ import torch
 
 from lather.auditing.theme import LIGHT
 from lather.studies.bubble_picture import bubble_circles
+from lather.studies.counted import counted
 from lather.studies.deciding import above, apart, less
 from lather.studies.dimension_answer import dimension_answer, dimension_claims
 from lather.studies.dimension_lines import Line, match_rows, number_rows, source_rows
-from lather.studies.counted import counted
 from lather.studies.estimate import Estimate, estimate
 from lather.studies.ideal_picture import ideal_picture
 from lather.studies.large_latent import ideal_latents, threshold

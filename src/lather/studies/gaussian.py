@@ -182,7 +182,8 @@ _MATRIX = (
 )
 _METHODS = (
     "n*: the median of the trainings, with the smallest and the largest (in the files under mean, low and high). "
-    "Against a normal law, a method with another prior is judged after an affine map to mean 0 and covariance I. Overall n* is "
+    "Against a normal law, a method with another prior is judged after an affine map to mean 0 and covariance "
+    "I. Overall n* is "
     "that of the most telling of many tests. Sampling gap: how much farther from data decodes of prior draws are than "
     "decodes of new data's latents, in Fréchet distance."
 )
