@@ -15,14 +15,14 @@ from lather.studies.plan import Plan
 def test_the_study_of_gaussian_latents_on_digits(tmp_path: Path) -> None:
     plan = Plan({"source": "digits", "seed": 0}, tmp_path, workers=0, progress=False)
     sizes = Sizes(
-        recipes=("ae", "vae", "energy-ae"), weak=(), mended=("ae",), d=4, hidden=64, steps=150, candidates=("mixture",)
+        recipes=("ae", "energy-ae"), weak=(), mended=("ae",), d=4, hidden=64, steps=150, candidates=("mixture",)
     )
     found = gaussian(plan, sizes)
     page = found.save(tmp_path).read_text(encoding="utf-8")
     assert plan.failures == []
     assert len(found.claims) == 6
     tables = {table.name: table.rows for table in found.tables}
-    assert [row["method"] for row in tables["methods"]] == ["ae", "vae", "energy-ae", "energy-ae, uniform cube"]
+    assert [row["method"] for row in tables["methods"]] == ["ae", "energy-ae", "energy-ae, uniform cube"]
     assert [row["drawn from"] for row in tables["draws"]] == ["its own prior", "mixture"]
     before, after = (row["sampling gap"].mean for row in tables["draws"])  # type: ignore[union-attr]
     assert after < before  # a plain autoencoder's latents are nowhere near N(0, I)

@@ -52,12 +52,15 @@ def _headline(line: Line) -> str:
     assert own is not None
     where = f"At d = {line.label}"
     worse = less(own, prior)
-    if worse is not True:
-        verdict = "cannot be told from" if worse is None else "are no better than"
+    if worse is None:
         return (
-            f"{where} sampling is not what breaks: decodes of new data's own latents ({own} from data) {verdict} "
-            "decodes "
-            f"of N(0, I) ({prior}), so what is lost is lost in the decoder or by latent noise."
+            f"{where} it was not decided whether drawing costs: decodes of N(0, I) lie {prior} from data, decodes of "
+            f"new data's latents {own}, which differ too little, or too differently from seed to seed; more seeds may tell."
+        )
+    if not worse:
+        return (
+            f"{where} sampling is not what breaks: decodes of new data's own latents ({own} from data) are no better "
+            f"than decodes of N(0, I) ({prior}), so what is lost is lost in the decoder or by latent noise."
         )
     numbers = f"decodes of N(0, I) lie {prior} from data, decodes of new data's latents {own}"
     if mended is None or less(mended, prior) is not True:
