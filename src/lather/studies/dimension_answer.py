@@ -55,7 +55,8 @@ def _headline(line: Line) -> str:
     if worse is None:
         return (
             f"{where} it was not decided whether drawing costs: decodes of N(0, I) lie {prior} from data, decodes of "
-            f"new data's latents {own}, which differ too little, or too differently from seed to seed; more seeds may tell."
+            f"new data's latents {own}, which differ too little, or too differently from seed to "
+            f"seed; more seeds may tell."
         )
     if not worse:
         return (
