@@ -32,9 +32,11 @@ def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch
     """Row ``pair_distance``: :class:`~lather.DistanceCDF` of up to 2000 latents against its simulated null.
 
     The effect is the root of the mean squared gap between the two distribution functions of ‖z − z'‖, the null's own
-    mean taken off the square; p by the add-one rule, ``details["null_draws"]`` simulations: 999, kept for the next
-    audit, or 399 where the prior was learned with the model and nobody else will need them. Its null falls like 1/n, hence n* = n (c − m)/(T − m) with null
+    mean taken off the square; p by the add-one rule. Its null falls like 1/n, hence n* = n (c − m)/(T − m) with null
     mean m and critical value c.
+
+    ``details["null_draws"]`` simulations make a null that has to be simulated at its own size: 999, kept for the next
+    audit, or 399 where the prior was learned with the model, so that nobody else will need them.
 
     Args:
         z: latents in random order.

@@ -11,9 +11,9 @@ from lather.data import Dataset
 from lather.models import Autoencoder
 from lather.studies.interpolation import pairs
 from lather.studies.jacobian import jacobian_norm
+from lather.studies.own_units import whitened
 from lather.studies.perturbation import output_change
 from lather.studies.realism import Realism
-from lather.studies.own_units import whitened
 
 __all__ = ["STEP", "between", "distortion", "robustness"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,7 +17,8 @@ _UP_TO = (0, 0.4, 0.6, 0.8, 1)  # shares of the four kinds, added up
 def not_data(x: Tensor, other: Tensor, generator: torch.Generator) -> Tensor:
     """Weighted means of two pictures (two in five), patchworks of two, pictures with parts missing, mixed pixels.
 
-    Means are the hardest to tell from data, and so the most frequent. Parts have smooth random outlines; a missing one is filled with the picture's median, which is its background.
+    Means are the hardest to tell from data, and so the most frequent. Parts have smooth random outlines; a missing one
+    is filled with the picture's median, which is its background.
 
     Args:
         x: (n, c, h, w).
@@ -27,7 +30,7 @@ def not_data(x: Tensor, other: Tensor, generator: torch.Generator) -> Tensor:
     """
     n, _, h, w = x.shape
     edges = [round(n * up_to) for up_to in _UP_TO]
-    mean, patched, gaps, mixed = (slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    mean, patched, gaps, mixed = (slice(a, b) for a, b in pairwise(edges))
     share = _FAINTEST + (1 - 2 * _FAINTEST) * torch.rand(edges[1], 1, 1, 1, generator=generator)
     field = torch.randn(n, 1, 4, 4, generator=generator)
     parts = functional.interpolate(field, (h, w), mode="bilinear", align_corners=False) > 0

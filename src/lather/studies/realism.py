@@ -8,7 +8,14 @@ from torch import Tensor
 from lather.data import Dataset
 from lather.studies.classifier import Classifier
 
-__all__ = ["Realism"]
+__all__ = ["HOW", "Realism"]
+
+#: how it is told, for pages: "looks like data …"
+HOW = (
+    "if a classifier trained on the data, and on pictures made of data that are none, is sure of one of the classes, "
+    "and some training picture is near in what that classifier decides by and correlates with it over pixels: each as "
+    "much as lets 95% of real held-out pictures pass"
+)
 
 _SHARE = 0.95  # of real data look like data
 _OUTLIERS = 0.01  # of real data are too far from others, and as many correlate too little with any
@@ -25,9 +32,15 @@ class Realism:
       the whole picture; noise and scattered pixels, of which a network may think anything, correlate with nothing.
 
     Thresholds come from the first half of the *held-out* pictures: distance and correlation leave out the worst 1% of
-    these each, and confidence, which sees most, as many more as make 5% together. Texture has no test of its own: random convolutions, the features that reports compare images by, let
-    pass only a third of good but slightly soft reconstructions, and half of the sharp shreds that latents drawn from a
-    box decode to.
+    these each, and confidence, which sees most, as many more as make 5% together.
+
+    Texture has no test of its own. Random convolutions, the features that reports compare images by, let pass half of
+    the reconstructions of an autoencoder, which are good and slightly soft, and more of the sharp shreds that latents
+    drawn from a box decode to. On MNIST (5400 training pictures; share that passes, in brackets by these
+    convolutions and the confidence of a plain classifier): held-out pictures 95% (96%), reconstructions of an
+    autoencoder with 8 latent dimensions 95% (55%), 100 principal components 88% (32%), latents from the box 36% (53%),
+    means of two pictures of different classes 11% (4%), mixed pixels, noise, blurred noise, pictures blurred with σ = 3
+    and decodes of an untrained decoder 0% (0%).
 
     Args:
         data: pictures; the first half of the test split sets the thresholds.
