@@ -171,15 +171,15 @@ def test_the_command_says_what_failed_by_its_status(
         "--test",
         "60",
         "--prior",
-        "vamp",
+        "normal",
         "--net",
         "hidden=16",
         "--epochs",
         "2",
     ]
     where = ["--latent", "2", "--seeds", "2", "--workers", "0", "--no-pictures", "--out", str(done.path), "--quiet"]
-    assert run("compare", "vae", "ae", *common, *where) == 1
-    assert "failed: ae" in capsys.readouterr().out
+    assert run("compare", "vae", "svae", *common, *where) == 1
+    assert "failed: svae" in capsys.readouterr().out
     assert run("compare", "vae", *common, *where, "--json") == 0
     assert [r["seed"] for r in json.loads(capsys.readouterr().out)["runs"]] == [0, 1]
     assert run("compare", "nope") == 1

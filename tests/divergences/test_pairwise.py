@@ -182,6 +182,12 @@ def test_float32_holds_for_latents_far_apart(name, case, generator):
     assert float((gradient[1:] - bulk).norm()) < 1e-3 * float(bulk.norm())
 
 
+def test_clusters_that_alternate_are_noticed_in_large_batches_too(generator):
+    x = torch.randn(700, 16, generator=generator, dtype=torch.float64)
+    x += 300.0 * (torch.arange(700) % 2)[:, None] - 150.0
+    assert pairwise.centre(x, x, torch.float32)[1] == torch.float64
+
+
 def test_ordinary_latents_stay_in_float32(generator):
     for n, d in ((256, 1), (256, 2), (64, 8), (256, 512)):
         for scale in (0.1, 1.0, 10.0):
@@ -190,3 +196,58 @@ def test_ordinary_latents_stay_in_float32(generator):
     outlier = torch.randn(256, 8, generator=generator, dtype=torch.float64)
     outlier[3] = 1e4
     assert pairwise.centre(outlier, outlier, torch.float32)[1] == torch.float32
+
+
+@pytest.mark.parametrize("case", ["at the prior", "moved", "clusters far away"])
+def test_stein_in_float32_is_as_good_as_its_noise_floor_asks(case, generator):
+    """Value within 10⁻⁴ of the deviation between batches, or of itself where that is larger."""
+    from lather.divergences import SteinDiscrepancy
+    from lather.priors import StandardNormal
+
+    z = [torch.randn(700, 16, generator=generator) for _ in range(6)]
+    if case != "at the prior":
+        z = [x + (3.0 if case == "moved" else 300.0 * (torch.arange(700) % 2)[:, None] - 150.0) for x in z]
+    stein, prior = SteinDiscrepancy(), StandardNormal(16)
+    double, single = (torch.stack([stein(x.to(t), prior).double() for x in z]) for t in (torch.float64, torch.float32))
+    assert bool(((single - double).abs() < 1e-4 * double.std() + 1e-6 * double.abs()).all())
+    x = z[0].clone().requires_grad_()
+    y = z[0].double().requires_grad_()
+    (a,) = torch.autograd.grad(stein(x, prior), x)
+    (b,) = torch.autograd.grad(stein(y, prior), y)
+    assert float((a - b).norm()) < 1e-5 * float(b.norm())
+
+
+def test_smaller_blocks_are_taken_where_memory_does_not_suffice():
+    """A real limit on memory; blocks as large as on a GPU, so that they are what does not fit."""
+    program = """
+        import resource, warnings, torch
+        torch.set_num_threads(1)
+        from lather.divergences import pairwise
+        from lather.divergences.profiles import GaussianProfile
+        x = torch.randn(6000, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        small = pairwise.pair_sum(x, GaussianProfile(0.1))
+        (expected,) = torch.autograd.grad(small, x)
+        pairwise._tile = lambda device: (8192, 8192)
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, resource.RLIM_INFINITY))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            large = pairwise.pair_sum(x, GaussianProfile(0.1))
+            (found,) = torch.autograd.grad(large, x)
+            again = len(said)
+            pairwise.pair_sum(x, GaussianProfile(0.1))
+        assert said and "memory did not suffice for a block of 8192 × 8192 pairs" in str(said[0].message), said
+        assert len(said) == again, "it remembers what fits"
+        torch.testing.assert_close(large, small, rtol=1e-12, atol=0)
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+        resource.setrlimit(resource.RLIMIT_AS, (used - 2**20, resource.RLIM_INFINITY))
+        pairwise._tile = lambda device: (64, 64)
+        try:
+            pairwise.pair_sum(torch.randn(200_000, 64), GaussianProfile(0.1))
+        except RuntimeError as error:
+            print("raised", "memory" in str(error))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.stdout == "raised True\n", done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -38,7 +40,7 @@ def model_of(objective: Objective, *, gaussian: bool = False, dropout: float = 0
         encoder,
         decoder,
         prior=StandardNormal(D),
-        objective=objective,
+        objective=copy.deepcopy(objective),  # held ones have a state
         posterior=posterior,
         likelihood=Gaussian(sigma="learned") if gaussian else SquaredError(),
     )

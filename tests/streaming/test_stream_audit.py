@@ -111,6 +111,8 @@ def test_many_latents_have_rows_of_all_of_them(few_draws: None) -> None:
     assert report.rows["radius"].details["n"] == 5000
     assert report.rows["energy"].details["n"] == 1000
     assert report.verdict == "red"
+    torch.rand(1)  # the global generator has no part in it
+    assert audit.compute().to_dict() == report.to_dict()
 
 
 def test_what_does_not_go_together_is_refused() -> None:

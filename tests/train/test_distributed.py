@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from lather.priors import StandardNormal
 from lather.train import fit, gather_latents, open_run
 from lather.train.checkpoint import load_checkpoint
 
-WORLD, D = 2, 3
+D = 3
 ON_SPHERE = "sphere-uniformity"  # the model here has a normal prior
 OBJECTIVES: dict[str, Objective] = {
     **{
@@ -49,7 +50,7 @@ def model_of(name: str) -> Autoencoder:
         encoder,
         decoder,
         prior=StandardNormal(D),
-        objective=OBJECTIVES[name],
+        objective=copy.deepcopy(OBJECTIVES[name]),  # held ones have a state
         posterior=Point(),
         likelihood=Gaussian(sigma="optimal", shape=(7,)),
     )
@@ -73,20 +74,38 @@ def outcome(name: str, rank: int = 0, world: int = 1, *, local: bool = False) ->
     return result | {f"buffer.{key}": buffer for key, buffer in model.named_buffers()}
 
 
-def rank_main(rank: int, folder: Path) -> None:
+def sharded(rank: int, world: int) -> dict[str, Tensor]:
+    """Gradients with both networks sharded over the processes (FSDP2)."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    model, mesh = model_of("energy"), init_device_mesh("cpu", (world,))
+    for network in (model.encoder, model.decoder):
+        fully_shard(network, mesh=mesh)
+    values = model(batch().chunk(world)[rank], generator=torch.Generator().manual_seed(1), gather=gather_latents)
+    values["loss"].backward()
+    named = {
+        f"{part}.{key}": p for part in ("encoder", "decoder") for key, p in getattr(model, part).named_parameters()
+    }
+    assert all(p.to_local().numel() < p.numel() for p in named.values()), "every process holds a part of the weights"
+    return {f"gradient.{key}": p.grad.full_tensor() for key, p in named.items()}
+
+
+def rank_main(rank: int, folder: Path, world: int) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=WORLD)
-    everything = {f"{name}|{key}": t for name in OBJECTIVES for key, t in outcome(name, rank, WORLD).items()}
-    everything |= {f"local|{key}": t for key, t in outcome("energy", rank, WORLD, local=True).items()}
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=world)
+    everything = {f"{name}|{key}": t for name in OBJECTIVES for key, t in outcome(name, rank, world).items()}
+    everything |= {f"local|{key}": t for key, t in outcome("energy", rank, world, local=True).items()}
+    everything |= {f"sharded|{key}": t for key, t in sharded(rank, world).items()}
     save_file({key: tensor.contiguous() for key, tensor in everything.items()}, folder / f"{rank}.safetensors")
     dist.destroy_process_group()
 
 
-@pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
-    folder = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.spawn(rank_main, (folder,), nprocs=WORLD)  # type: ignore[no-untyped-call]
-    return [load_file(folder / f"{rank}.safetensors") for rank in range(WORLD)]
+@pytest.fixture(scope="module", params=[2, 3])
+def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
+    folder, world = tmp_path_factory.mktemp("ranks"), request.param
+    torch.multiprocessing.spawn(rank_main, (folder, world), nprocs=world)  # type: ignore[no-untyped-call]
+    return [load_file(folder / f"{rank}.safetensors") for rank in range(world)]
 
 
 @pytest.mark.slow
@@ -108,13 +127,24 @@ def test_losses_and_gradients_are_those_of_one_process(name: str, ranks: list[di
 def test_local_matching_is_the_mean_over_processes(ranks: list[dict[str, Tensor]]) -> None:
     model = model_of("energy")
     z = model.encode(batch()).draw()
-    match = torch.stack([make_divergence("energy", D)(part, StandardNormal(D).double()) for part in z.chunk(2)]).mean()
+    energy, prior = make_divergence("energy", D), StandardNormal(D).double()
+    match = torch.stack([energy(part, prior) for part in z.chunk(len(ranks))]).mean()
     values = model(batch(), generator=torch.Generator().manual_seed(1))
     (values["loss"] - 5 * values["match"] + 5 * match).backward()
     for key, p in model.named_parameters():
         assert p.grad is not None
-        torch.testing.assert_close(ranks[0][f"local|gradient.{key}"], p.grad, rtol=1e-9, atol=1e-11)
-        torch.testing.assert_close(ranks[1][f"local|gradient.{key}"], p.grad, rtol=1e-9, atol=1e-11)
+        for rank in ranks:
+            torch.testing.assert_close(rank[f"local|gradient.{key}"], p.grad, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.slow
+def test_sharded_networks_have_the_gradients_of_whole_ones(ranks: list[dict[str, Tensor]]) -> None:
+    whole = outcome("energy")
+    for rank in ranks:
+        found = {key.partition("|")[2]: t for key, t in rank.items() if key.startswith("sharded|")}
+        assert found
+        for key, gradient in found.items():
+            torch.testing.assert_close(gradient, whole[key], rtol=1e-9, atol=1e-11)
 
 
 # whole trainings, started as a user starts them: Fabric runs the script again for the second process -------------

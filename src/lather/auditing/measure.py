@@ -135,10 +135,11 @@ def measure_latents(
         raise ShapeError(f"training posteriors have d={training.d} and the prior d={prior.d}; they must agree")
     order = shuffled(n, generator)[:MOST_LATENTS]
     every, z = z, z[order].double()
+    split = torch.Generator().manual_seed((seed + 3 * _STREAM) % 2**63)
     if sums is not None:
-        whole, n = rows_of(sums, z, prior), sums.n
+        whole, n = rows_of(sums, z, prior, generator=split), sums.n
     else:
-        whole = whole_rows(every, z, prior) if n > len(z) else {}
+        whole = whole_rows(every, z, prior, generator=split) if n > len(z) else {}
     # a stream of its own: a user may have drawn the latents themselves from this very seed
     own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
     sides = [None if x is None else x.detach().flatten(1)[order.to(x.device)].cpu().double() for x in (means, stds)]

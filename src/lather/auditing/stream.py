@@ -157,20 +157,25 @@ class LatentSums:
         return mean, (self.second - self.n * torch.outer(mean, mean)) / (self.n - 1)
 
 
-def whole_rows(z: Float[Tensor, "n d"], some: Float[Tensor, "m d"], prior: Prior) -> dict[str, Row]:
+def whole_rows(
+    z: Float[Tensor, "n d"], some: Float[Tensor, "m d"], prior: Prior, *, generator: torch.Generator | None = None
+) -> dict[str, Row]:
     """Rows ``ladder_1``, ``ladder_2``, ``radius``, ``per_axis`` and ``strays`` of all latents, where one pass can.
 
     Args:
         z: all latents, of any floating type; read once, in blocks.
         some: a random part of them in float64, from which the ladder's standard errors come.
         prior: what they are compared with; a row whose law it does not know is left out.
+        generator: of the random part of the p-value of a count.
     """
     sums = LatentSums(prior)
     sums.update(z)
-    return rows_of(sums, some, prior)
+    return rows_of(sums, some, prior, generator=generator)
 
 
-def rows_of(sums: LatentSums, some: Float[Tensor, "m d"], prior: Prior) -> dict[str, Row]:
+def rows_of(
+    sums: LatentSums, some: Float[Tensor, "m d"], prior: Prior, *, generator: torch.Generator | None = None
+) -> dict[str, Row]:
     """The same from sums that were gathered before."""
     n = sums.n
     rows: dict[str, Row] = {}
@@ -183,7 +188,7 @@ def rows_of(sums: LatentSums, some: Float[Tensor, "m d"], prior: Prior) -> dict[
         first, second = ((a + b) ** 0.5 for a, b in zip(excess, least, strict=True))
         ladder = HermiteSums(n, prior.d, (one, two, 0.0, 0.0), (first, second, 0.0, 0.0))
         rows |= {f"ladder_{k}": ladder_row(ladder, k) for k in (1, 2)}
-        rows["strays"] = strays_row_from(sums.outside, n)
+        rows["strays"] = strays_row_from(sums.outside, n, generator=generator)
     if sums.knows_radius:
         rows["radius"] = radius_row_from(sums.radius_gap(), n, float(sums.second.trace()) / n, some, prior)
     if sums.knows_axes:

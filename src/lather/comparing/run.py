@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lather.comparing.contender import Contender, contenders
 from lather.comparing.files import save
 from lather.comparing.result import Comparison, Run, Standing, Tuned, read_run
+from lather.data import load as read
 from lather.errors import ConfigError
 from lather.jobs import Job, Outcome, carry_out
 from lather.train import Settings
@@ -74,10 +75,12 @@ def compare(
 
     Raises:
         ConfigError: an unknown recipe, option or setting.
+        DataError: data that cannot be read.
         MissingExtraError: ``tune`` without Optuna, ``engine="ray"`` without Ray.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
     """
     load = _load(data)
+    read(**load, progress=progress)  # what cannot be read shows here, once, and not in every training
     if seeds < 1:
         raise ConfigError(f"seeds is a number of trainings, 1 or more, got {seeds}")
     settings = Settings.from_dict({**(settings or Settings()).to_dict(), **changes})

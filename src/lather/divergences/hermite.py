@@ -81,7 +81,7 @@ def null_sd(n: int, d: int, k: int) -> float:
 def hermite_ladder(z: Float[Tensor, "n d"], *, block: int = _BLOCK) -> HermiteSums:
     """U_1 … U_4 of latents ``z`` against N(0, I), with standard errors, from one pass over the Gram matrix.
 
-    Cost: n²/2 pairs (about 2 s for n = 10 000, d = 16 on one core), memory O(n·d + block²), float64 throughout.
+    Cost: n²/2 pairs (about ½ s for n = 10 000, d = 16 on one core), memory O(n·d + block²), float64 throughout.
 
     Raises:
         ShapeError: not an (n, d) matrix with n ≥ 2.
@@ -100,17 +100,7 @@ def hermite_ladder(z: Float[Tensor, "n d"], *, block: int = _BLOCK) -> HermiteSu
     z = z.detach()
     z = (z.cpu() if z.device.type == "mps" else z).to(torch.float64)
     n, d = z.shape
-    norms = z.square().sum(1)
-    rows = z.new_zeros(4, n)  # Σ_{j≠i} K_k(z_i, z_j)
-    for i in range(0, n, block):
-        for j in range(i, n, block):
-            kernels = _kernels(z[i : i + block], z[j : j + block], norms[i : i + block], norms[j : j + block], 4)
-            for k, kernel in enumerate(kernels):
-                if i == j:
-                    kernel.fill_diagonal_(0.0)
-                else:
-                    rows[k, j : j + block] += kernel.sum(0)
-                rows[k, i : i + block] += kernel.sum(1)
+    rows = _row_sums(z, block)
     means = rows / (n - 1)
     effects = means.mean(1).tolist()
     spread = means.var(1).tolist() if n > 2 else [0.0] * 4
@@ -118,6 +108,52 @@ def hermite_ladder(z: Float[Tensor, "n d"], *, block: int = _BLOCK) -> HermiteSu
     floor = [null_sd(n, d, k) ** 2 for k in ORDERS]
     errors = [max(4 * s / n - v, v) ** 0.5 for s, v in zip(spread, floor, strict=True)]
     return HermiteSums(n, d, tuple(effects), tuple(errors))
+
+
+def _row_sums(z: Tensor, block: int) -> Tensor:
+    """Σ_{j≠i} K_k(z_i, z_j) for k = 1 … 4, (4, n): the pairs are only asked for sums of powers of ⟨z_i, z_j⟩."""
+    n, d = z.shape
+    r = z.square().sum(1)
+    weights = torch.stack([torch.ones_like(r), r], 1)
+    one = z @ (z.T @ weights) - torch.stack([r, r.square()], 1)  # Σ s and Σ s r_j
+    two = torch.zeros_like(one)  # Σ s² and Σ s² r_j
+    three, four = torch.zeros_like(r), torch.zeros_like(r)  # Σ s³ and Σ s⁴
+    work = z.new_empty(3, block * block)
+    for i in range(0, n, block):
+        x = z[i : i + block]
+        for j in range(i, n, block):
+            y = z[j : j + block]
+            s, s2, s3 = (part[: len(x) * len(y)].view(len(x), len(y)) for part in work)
+            torch.mm(x, y.T, out=s)
+            if i == j:
+                s.fill_diagonal_(0.0)
+            torch.mul(s, s, out=s2)
+            torch.mul(s2, s, out=s3)
+            s4 = torch.mul(s2, s2, out=s)
+            two[i : i + block].addmm_(s2, weights[j : j + block])
+            three[i : i + block] += s3.sum(1)
+            four[i : i + block] += s4.sum(1)
+            if i != j:
+                two[j : j + block].addmm_(s2.T, weights[i : i + block])
+                three[j : j + block] += s3.sum(0)
+                four[j : j + block] += s4.sum(0)
+    others = n - 1
+    a = others * r + r.sum() - r  # Σ (r_i + r_j)
+    a2 = others * r.square() + 2 * r * (r.sum() - r) + r.square().sum() - r.square()
+    return torch.stack(
+        [
+            one[:, 0],
+            (two[:, 0] - a + others * d) / 2,
+            three / 6 - (r * one[:, 0] + one[:, 1] - (d + 2) * one[:, 0]) / 2,
+            four / 24
+            - (r * two[:, 0] + two[:, 1]) / 4
+            + a2 / 8
+            + two[:, 0]
+            - a / 2
+            + d / 4 * (two[:, 0] - a)
+            + others * d * (d + 2) / 8,
+        ]
+    )
 
 
 class HermiteLadder(Divergence):

@@ -11,6 +11,7 @@ float64. Block sums are accumulated in float64.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,9 @@ from lather.divergences.first_order import first_order
 from lather.divergences.profiles import Profile
 
 __all__ = ["cancels", "centre", "pair_sum", "sweep"]
+
+_SMALLEST = 64  # rows and columns of a block at least
+_shrunk: dict[torch.device, int] = {}  # how often the sides of blocks were halved, where memory did not suffice
 
 
 def pair_sum(x: Float[Tensor, "n d"], profile: Profile) -> Float[Tensor, ""]:
@@ -46,7 +50,30 @@ def sweep(
         y: the other side, (m, d): all n × m pairs; ``None``: the pairs i < j within x.
         profile: f and f′ on a block of squared distances.
         wanted: whether to work the gradient out.
+
+    Where memory does not suffice for a block, smaller ones are taken from then on, with a warning; a
+    ``RuntimeError`` of the allocator is raised where even blocks of 64 × 64 do not fit.
     """
+    while True:
+        rows, columns = (max(side >> _shrunk.get(x.device, 0), _SMALLEST) for side in _tile(x.device))
+        try:
+            return _swept(x, y, profile, wanted, rows, columns)
+        except RuntimeError as error:
+            if not _out_of_memory(error) or rows * columns <= _SMALLEST**2:
+                raise
+        _shrunk[x.device] = _shrunk.get(x.device, 0) + 1
+        warnings.warn(
+            f"memory did not suffice for a block of {rows} × {columns} pairs on {x.device}; going on with blocks a "
+            "quarter of that size, which give the same numbers and are slower",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _swept(
+    x: Tensor, y: Tensor | None, profile: Profile, wanted: bool, rows: int, columns: int
+) -> tuple[Tensor, Tensor | None]:
+    """:func:`sweep` in blocks of at most ``rows`` × ``columns`` pairs."""
     # prepared in float64: a factor rounded once to float32 would shift all pairs alike, and not average out
     same, dtype, x = y is None, x.dtype, x.double()
     y = x if y is None else y.double()
@@ -63,7 +90,6 @@ def sweep(
     x = x.to(dtype)
     total = torch.zeros((), dtype=torch.float64, device=x.device)
     moved = x.new_zeros(n, d + 1)
-    rows, columns = _tile(x.device)
     block_size = min(rows, n) * min(columns if n > rows or not same else rows, m)
     work = x.new_empty(block_size)
     span = profile.span if x.device.type == "cpu" else block_size
@@ -109,7 +135,8 @@ def cancels(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], eps: float) -> boo
     """
     low, high = x.aminmax()
     farthest = torch.maximum(-low, high).square()
-    x = x[:: max(1, len(x) // 256)]
+    if len(x) > 256:  # at random: every second sample may be of one kind
+        x = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(1))[:256].to(x.device)]
     partner = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
     y = y[partner[torch.arange(len(x)) % len(y)].to(y.device)]
     size, distance = x.square().sum(1) + y.square().sum(1), (x - y).square().sum(1)
@@ -129,6 +156,10 @@ class _PairSum(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         x, gradient = ctx.saved_tensors
         return first_order(gradient * grad.to(gradient.dtype), x), None
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _tile(device: torch.device) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from torch.autograd import Function
 
 from lather.divergences.base import Divergence
 from lather.divergences.first_order import first_order
+from lather.divergences.pairwise import centre
 from lather.errors import CapabilityError, ConfigError
 from lather.priors.base import Prior
 
@@ -87,38 +88,53 @@ class SteinDiscrepancy(Divergence):
 
 
 class _PairSum(Function):
-    """Σ_{i≠j} u(z_i, z_j) in float64, its gradient made in the same pass over blocks.
+    """Σ_{i≠j} u(z_i, z_j) in float64, its gradient made in the same pass over blocks, each pair visited once.
 
-    With u a function of s = ⟨x, y⟩ and D: ∂/∂z_i = 2 Σ_{j≠i} (u_s z_j + 2 u_D (z_i − z_j)).
+    With w = 1/(c² + D), s = ⟨x, y⟩ and b = d + c² − 3:
+    u = √w (s − 1 + b w + 3 c² w²), −2 ∂u/∂D = w √w (s − 1 + 3 b w + 15 c² w²) =: p, and
+    ∂/∂z_i = 2 Σ_{j≠i} ((√w + p) z_j − p z_i).
     """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, c2: float) -> Tensor:
         n, d = z.shape
-        norms = z.square().sum(1)
+        middle, dtype = centre(z.double(), z.double(), z.dtype)
+        x = (z.double() - middle).to(dtype)
+        square = x.square().sum(1)
+        more = (x.double() @ middle + (middle.square().sum() - 1) / 2).to(dtype)  # s − 1 is ⟨x, y⟩ and two of these
+        whole = z.to(dtype)
         total = torch.zeros((), dtype=torch.float64, device=z.device)
-        gradient = torch.zeros_like(z)
+        pull, push = torch.zeros_like(x), torch.zeros_like(square)
+        work = x.new_empty(4, min(_BLOCK, n) ** 2)
+        b = d + c2 - 3
         for i in range(0, n, _BLOCK):
-            x = z[i : i + _BLOCK]
-            for j in range(0, n, _BLOCK):
-                y = z[j : j + _BLOCK]
-                s = x @ y.T
-                distance = (norms[i : i + _BLOCK, None] + norms[j : j + _BLOCK] - 2 * s).clamp_min(0.0)
-                w = 1 / (distance + c2)
-                f = w.sqrt()
-                value = f * (s + w * (d - distance - 3 * distance * w))
+            rows = slice(i, i + _BLOCK)
+            for j in range(i, n, _BLOCK):
+                columns, shape = slice(j, j + _BLOCK), (len(x[rows]), len(x[j : j + _BLOCK]))
+                w, s, u, f = (part[: shape[0] * shape[1]].view(shape) for part in work)
+                torch.mm(x[rows], x[columns].T, out=s)
+                torch.add(square[columns] + c2, s, alpha=-2, out=w).add_(square[rows, None]).clamp_min_(c2)
+                s.add_(more[columns]).add_(more[rows, None])
+                torch.sqrt(w.reciprocal_(), out=f)
+                torch.mul(w, 3 * c2, out=u).add_(b).mul_(w).add_(s).mul_(f)
                 if i == j:
-                    value.fill_diagonal_(0.0)
-                total += value.sum(1).double().sum()
+                    u.fill_diagonal_(0.0)
+                total += u.sum(1).double().sum() * (1 if i == j else 2)
                 if not ctx.needs_input_grad[0]:
                     continue
-                along = f * w * (-s / 2 - 1 + w * (-1.5 * (d - distance) - 3 + 7.5 * distance * w))
-                pull = f - 2 * along
+                torch.mul(w, 15 * c2, out=u).add_(3 * b).mul_(w).add_(s).mul_(w).mul_(f)  # p
                 if i == j:
-                    along.fill_diagonal_(0.0)
-                    pull.fill_diagonal_(0.0)
-                gradient[i : i + _BLOCK] += 2 * (pull @ y + 2 * along.sum(1, keepdim=True) * x)
-        ctx.save_for_backward(z, gradient)
+                    u.fill_diagonal_(0.0)
+                    f.fill_diagonal_(0.0)
+                push[rows] += u.sum(1)
+                if i != j:
+                    push[columns] += u.sum(0)
+                u.add_(f)
+                pull[rows].addmm_(u, whole[columns])
+                if i != j:
+                    pull[columns].addmm_(u.T, whole[rows])
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(z, (2 * (pull - push.unsqueeze(1) * whole)).to(z.dtype))
         return total
 
     @staticmethod

@@ -11,6 +11,7 @@ import torch
 
 from lather.errors import LatherError, RunError
 from lather.files import sweep, write_json
+from lather.train.alone import Alone
 from lather.train.run import read_config
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["claimed"]
 
 
 @contextlib.contextmanager
-def claimed(fabric: Fabric, folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dict[str, Any]]:
+def claimed(fabric: Fabric | Alone, folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dict[str, Any]]:
     """:func:`_held` on the first process; where that fails, all stop instead of waiting for it."""
     with contextlib.ExitStack() as stack:
         failure: LatherError | OSError | None = None

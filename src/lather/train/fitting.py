@@ -19,6 +19,7 @@ from lather.data import Dataset, load
 from lather.errors import ConfigError, DataError, ShapeError, TrainingError
 from lather.models import Autoencoder, describe
 from lather.samplers.registry import find_sampler
+from lather.train.alone import Alone
 from lather.train.checkpoint import load_checkpoint, save_tensors
 from lather.train.claim import claimed
 from lather.train.loop import Epoch, batches_per_epoch, train
@@ -101,7 +102,7 @@ def fit(
         if settings.compile:
             model.encoder.compile()
             model.decoder.compile()
-        optimizer = torch.optim.AdamW(
+        optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             [p for p in model.parameters() if p.requires_grad],
             lr=settings.lr,
             weight_decay=settings.weight_decay,
@@ -180,15 +181,18 @@ def _averaging(settings: Settings, model: Autoencoder, data: Dataset, resumed: P
     return settings
 
 
-def _fabric(settings: Settings) -> Fabric:
-    from lightning_fabric import Fabric
-
+def _fabric(settings: Settings) -> Fabric | Alone:
     accelerator, devices = settings.accelerator, settings.devices
     if accelerator == "auto" and not torch.cuda.is_available():
         accelerator = "cpu"  # "auto" would also take Apple's GPU, where float64 sums are not to be had
     if devices == "auto" and accelerator == "cpu":
         devices = 1
     several = settings.nodes > 1 or devices not in (1, "auto")
+    if accelerator == "cpu" and not several and settings.precision == "32-true":
+        return Alone()
+
+    from lightning_fabric import Fabric
+
     fabric = Fabric(
         accelerator=accelerator,
         devices=devices,

@@ -17,6 +17,7 @@ from lather.data import Dataset, Split
 from lather.errors import TrainingError
 from lather.models import Autoencoder
 from lather.models.in_parts import backward_in_parts, check_parts, evaluate_in_parts
+from lather.train.alone import Alone
 from lather.train.checkpoint import save_checkpoint
 from lather.train.gather import gather_latents
 from lather.train.interrupt import Interrupts
@@ -58,7 +59,7 @@ def batches_per_epoch(n: int, batch_size: int) -> int:
 
 
 def train(
-    fabric: Fabric,
+    fabric: Fabric | Alone,
     module: nn.Module,
     state: TrainingState,
     data: Dataset,
@@ -233,7 +234,7 @@ def validate(model: nn.Module, split: Split, settings: Settings, device: torch.d
     return means.take()
 
 
-def _mean_over(fabric: Fabric) -> Callable[[Tensor], Tensor]:
+def _mean_over(fabric: Fabric | Alone) -> Callable[[Tensor], Tensor]:
     def mean(values: Tensor) -> Tensor:
         result: Tensor = fabric.all_reduce(values, reduce_op="mean")  # type: ignore[assignment]
         return result
@@ -241,7 +242,7 @@ def _mean_over(fabric: Fabric) -> Callable[[Tensor], Tensor]:
     return mean
 
 
-def _mean_of_processes(values: dict[str, float], fabric: Fabric) -> dict[str, float]:
+def _mean_of_processes(values: dict[str, float], fabric: Fabric | Alone) -> dict[str, float]:
     """The same numbers on every process, so that all decide alike."""
     if fabric.world_size == 1 or not values:
         return values
@@ -249,7 +250,7 @@ def _mean_of_processes(values: dict[str, float], fabric: Fabric) -> dict[str, fl
     return dict(zip(values, shared.tolist(), strict=True))
 
 
-def _share_buffers(model: nn.Module, fabric: Fabric) -> None:
+def _share_buffers(model: nn.Module, fabric: Fabric | Alone) -> None:
     """Give every process the first one's buffers (running means of normalisation layers), as each step does."""
     if fabric.world_size > 1:
         for buffer in model.buffers():
@@ -271,7 +272,7 @@ def _elapsed(saved: float, settings: Settings) -> bool:
     return time.monotonic() - saved >= settings.checkpoint_seconds
 
 
-def _asked_to_stop(interrupts: Interrupts, fabric: Fabric, t: int) -> bool:
+def _asked_to_stop(interrupts: Interrupts, fabric: Fabric | Alone, t: int) -> bool:
     if fabric.world_size == 1:
         return interrupts.asked
     if t % 10:  # processes agree on the step to stop at; asking each other costs a message

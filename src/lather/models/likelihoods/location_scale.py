@@ -54,6 +54,8 @@ class AdditiveNoise(DataDistribution):
         scale = self.likelihood.scale_of(deviation, self.gather).to(deviation)
         d = self.event_shape.numel()
         logs = scale.log().mean() * d + self.likelihood.log_normaliser * d
+        if scale.ndim == 0:  # one number for all: divide the sums by it, and not every pixel
+            return self._sum(deviation) / (-p * scale**p) - logs
         return -self._sum(deviation / scale**p) / p - logs
 
     def _draw(self, sample_shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:

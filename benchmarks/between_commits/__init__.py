@@ -1,0 +1,1 @@
+"""What airspeed velocity times in every commit; see ../README.md."""
