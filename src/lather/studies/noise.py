@@ -299,7 +299,7 @@ def _convex(
             Picture(
                 "midpoints",
                 "How much reconstructions and midpoints look like data",
-                "Left: the share that looks like data; of real pictures, about 0.95. Right: the distance to the nearest "
+                "Left: the share that looks like data; about 0.95 of real pictures. Right: distance to the nearest "
                 "training picture in what the classifier decides by.",
                 lambda theme: compared(
                     theme,
