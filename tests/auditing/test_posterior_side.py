@@ -362,7 +362,7 @@ def test_mistakes_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "highest density" in report.rows["strays"].reason
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_vae_on_mnist_packs_and_a_loose_one_strays(data_root, monkeypatch: pytest.MonkeyPatch) -> None:
     """Formulas in kind: at d = 8 bubbles pack and prior draws meet holes; β = .1 is far worse, and strays say so."""
     from lather.train.assemble import assemble

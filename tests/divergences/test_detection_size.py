@@ -159,7 +159,7 @@ def test_a_statistic_that_needs_more_than_d_samples():
         lt.detection_size(lt.Mardia(), latents(uniform, 30, 40), lt.StandardNormal(40), draws=199)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", sorted(lt.DIVERGENCES)[::2])  # half of them: the code below is the same for all
 def test_registered_divergences_have_one(name):
     sphere = name == "sphere-uniformity"

@@ -150,7 +150,7 @@ assert torch.allclose(again.reconstruct(x), run.model.reconstruct(x), atol=1e-5)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_compiled_networks_learn_the_same(tmp_path: Path) -> None:
     # a process of its own: run-time checks of shapes do not go together with torch.compile
     result = subprocess.run(
