@@ -81,6 +81,17 @@ def test_p_values_are_uniform_under_the_null() -> None:
     check_uniform(null_p(32, 2, 200))
 
 
+@pytest.mark.parametrize(("learned", "draws"), [(True, 399), (False, 999)])
+def test_nulls_that_serve_one_model_are_simulated_with_fewer_draws(learned: bool, draws: int) -> None:
+    prior = GaussianMixture(torch.zeros(2, 2), 0.5, learned=learned)
+    for row in (mmd_small_row, pair_distance_row):
+        found = row(torch.full((20, 2), 9.0, dtype=torch.float64).add(normal(20, 2, torch.Generator())), prior)
+        assert found.details["null_draws"] == draws
+        assert found.p is not None
+        assert found.p >= 1 / (draws + 1)
+        assert 20 / (draws + 1) <= 0.05 + 1e-12  # the least p survives Holm's correction for 20 tests
+
+
 @pytest.mark.exhaustive
 def test_p_values_are_uniform_under_the_null_with_more_latents() -> None:
     check_uniform(null_p(500, 16, 100))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from lather.auditing.carried import carried_null
 from lather.auditing.row import Row
+from lather.divergences.base import Divergence
 from lather.divergences.detection import DetectionSize
 from lather.divergences.distance_cdf import DistanceCDF
 from lather.divergences.hermite_null import P_FLOOR
@@ -22,6 +24,7 @@ __all__ = ["mmd_small_row", "null_row", "pair_distance_row", "small_bandwidth"]
 _SIMULATED = 256  # latents in a statistic whose null is simulated at its own size
 _DISTANT = 2_000  # latents whose distances are counted
 _SUMMED = 4_000  # latents in one whose null is known
+_OWN_DRAWS = 399  # of the null of a prior learned with one model; p ≥ 1/400 can be significant among 20 tests
 
 
 @torch.no_grad()
@@ -32,6 +35,9 @@ def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch
     mean taken off the square; p by the add-one rule. Its null falls like 1/n, hence n* = n (c − m)/(T − m) with null
     mean m and critical value c.
 
+    ``details["null_draws"]`` simulations make a null that has to be simulated at its own size: 999, kept for the next
+    audit, or 399 where the prior was learned with the model, so that nobody else will need them.
+
     Args:
         z: latents in random order.
         prior: what they are compared with.
@@ -40,7 +46,7 @@ def pair_distance_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch
     exact = DistanceCDF().needs(prior) == "closed form"
     z = z[: _DISTANT if exact else _SIMULATED]
     n = len(z)
-    null = carried_null(DistanceCDF(), prior, n) if exact else DistanceCDF().null(prior, n, progress=False)
+    null = carried_null(DistanceCDF(), prior, n) if exact else _simulated(DistanceCDF(), prior, n)
     value = float(DistanceCDF()(z.to(prior.like.device, null_dtype(prior)), prior, generator=generator))
     typical = prior.squared_distance()
     expected = None if typical is None else float(typical.mean.reshape(-1)[0])
@@ -63,7 +69,7 @@ def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Gen
 
     Against N(0, I), up to 4000 latents enter, and mean, standard deviation and skewness of the null are exact; p is
     that of the shifted χ² with these three. Up to 256 latents, where this is not good enough, and against other priors
-    the null is simulated.
+    the null is simulated, as for :func:`pair_distance_row`.
 
     Args:
         z: latents in random order.
@@ -82,9 +88,7 @@ def mmd_small_row(z: Float[Tensor, "n d"], prior: Prior, *, generator: torch.Gen
         "repair).",
     )
     if not known:
-        return null_row(
-            "mmd_small", "clumps seen from close by", value, mmd.null(prior, len(z), progress=False), *words
-        )
+        return null_row("mmd_small", "clumps seen from close by", value, _simulated(mmd, prior, len(z)), *words)
     from scipy import stats
 
     n = len(z)
@@ -148,13 +152,18 @@ def _average(b: float, *, n_pairs: int, d: int) -> float:
     return total * math.exp(top)
 
 
+def _simulated(divergence: Divergence, prior: Prior, n: int) -> NullDistribution:
+    return divergence.null(prior, n, draws=_OWN_DRAWS if prior.learned else None, progress=False)
+
+
 def null_row(
     key: str, title: str, value: float, null: NullDistribution, meaning: str, all_clear: str, remedy: str
 ) -> Row:
     """A row from a value and its null distribution, for statistics whose null falls like 1/n."""
     p, n = null.pvalue(value), null.n
     words = (meaning, all_clear, remedy)
-    return _made(key, title, value, null.quantile(0.95), null.mean, null.std, p, null.floor, n, words)
+    row = _made(key, title, value, null.quantile(0.95), null.mean, null.std, p, null.floor, n, words)
+    return replace(row, details={**row.details, "null_draws": null.draws})
 
 
 def _made(

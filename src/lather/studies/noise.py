@@ -33,7 +33,7 @@ from lather.studies.noise_kinds import (
 )
 from lather.studies.noise_measures import STEP, between, distortion, robustness
 from lather.studies.plan import Plan, Trained
-from lather.studies.realism import Realism
+from lather.studies.realism import HOW, Realism
 
 __all__ = ["noise"]
 
@@ -292,23 +292,22 @@ def _convex(
         "Is what lies between data like data?",
         [
             "Latents of two held-out pictures, and the point half way between them, are decoded. A picture looks like "
-            "data if a classifier trained on the data is as sure of it, and a real picture as near in features, as for "
-            f"95% of real held-out pictures.{accuracy} The mean of the two pictures, pixel by pixel, is what a space "
-            "would give that knows nothing of data.",
+            f"data {HOW}.{accuracy} The mean of the two pictures, pixel by pixel, is what a space would give that "
+            "knows nothing of data; such means are among the non-data that the classifier was shown.",
         ],
         [
             Picture(
                 "midpoints",
                 "How much reconstructions and midpoints look like data",
-                "Left: the share that looks like data; real pictures reach the dashed line. Right: the distance to the "
-                "nearest training picture in features.",
+                "Left: the share that looks like data; about 0.95 of real pictures. Right: distance to the nearest "
+                "training picture in what the classifier decides by.",
                 lambda theme: compared(
                     theme,
                     measured,
                     shown,
                     [
                         ("Looks like data", "share", shares),
-                        ("Distance to the nearest training picture", "distance in features", distances_),
+                        ("Distance to the nearest training picture", "distance", distances_),
                     ],
                 ),
                 wide=True,

@@ -34,7 +34,7 @@ from lather.studies.prior_kinds import (
     variational,
 )
 from lather.studies.prior_measures import SOURCES, drawn, quality, shares, sharpness
-from lather.studies.realism import Realism
+from lather.studies.realism import HOW, Realism
 
 __all__ = ["prior"]
 
@@ -104,9 +104,8 @@ def _random(
     return Section(
         "Which random latents decode to data?",
         [
-            "A picture looks like data if a classifier trained on the data is as sure of it, and a real picture as "
-            f"near in features, as for 95% of real held-out pictures.{accuracy} Random latents come from N(0, I), "
-            "uniformly from the box that training latents span, and from a Gaussian with their mean and covariance.",
+            f"A picture looks like data {HOW}.{accuracy} Random latents come from N(0, I), uniformly from the box that "
+            "training latents span, and from a Gaussian with their mean and covariance.",
         ],
         [
             Picture(
