@@ -131,7 +131,7 @@ carry_out([Job.from_plain(json.loads(sys.argv[1]))], Path(sys.argv[2]), pictures
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.exhaustive)])
 def test_a_stopped_call_leaves_runs_that_go_on(number: signal.Signals, tmp_path: Path, undisturbed: Path) -> None:
     """Ctrl-C, and the death of the calling process, whose workers then stop by themselves."""
     call = [sys.executable, "-c", SCRIPT, json.dumps(JOB.plain()), str(tmp_path)]

@@ -257,7 +257,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, engine: Any) -> None:
         assert list(results) == [1, 7, 4, 9]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_worker_that_always_dies_ends_with_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="died 3 times"), spread([DiesOnce(tmp_path / "a" / "b")], workers=1) as results:
         list(results)

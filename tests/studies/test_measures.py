@@ -122,7 +122,7 @@ def test_pairs_are_what_they_are_called() -> None:
     assert pairs(None, 6, 10, generator=torch.Generator().manual_seed(0))["any"].shape == (10, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_data_look_like_data_and_what_is_none_does_not() -> None:
     data = load("digits", progress=False)
     realism = Realism(data)

@@ -53,7 +53,7 @@ def test_latents_move_to_the_prior(recipe: str, mnist: Dataset, plain: float) ->
     assert 0.05 < samples.mean().item() < 0.3  # MNIST: 0.13
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_vae_gan_learns_in_features_and_uses_its_latent(mnist: Dataset, plain: float) -> None:
     run = trained("vae-gan", mnist, epochs=2, batch_size=32)
     validation = [row for row in run.metrics if row["split"] == "validation"]

@@ -101,7 +101,7 @@ def rank_main(rank: int, folder: Path, world: int) -> None:
     dist.destroy_process_group()
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.exhaustive)])
 def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
     folder, world = tmp_path_factory.mktemp("ranks"), request.param
     torch.multiprocessing.spawn(rank_main, (folder, world), nprocs=world)  # type: ignore[no-untyped-call]
@@ -259,7 +259,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(folder, folder / "run", "dropout", epochs=6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ctrl_c_and_resume_end_where_an_uninterrupted_run_does(tmp_path: Path, uninterrupted: Path) -> None:
     out = tmp_path / "run"
     with Training(tmp_path, out, "dropout", epochs=6) as training:

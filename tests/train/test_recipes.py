@@ -287,7 +287,7 @@ def distance(z: torch.Tensor, prior: Prior) -> float:
     return float(Energy()(z[:1000], prior, generator=torch.Generator().manual_seed(0)))
 
 
-SLOW, ALONE = ("vae", "cwae", "rae-gp", "aae"), "vae-gan"  # which has a test of its own: test_adversarial_recipes.py
+SLOW, ALONE = ("vae", "cwae"), "vae-gan"  # which has a test of its own: test_adversarial_recipes.py
 
 
 @pytest.mark.mnist
