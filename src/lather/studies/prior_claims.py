@@ -176,7 +176,7 @@ def critic(measured: Measured) -> Claim:
         a, b = away(UNIT, name), away(GAN, name)
         signs.append(decided(estimate(a[seed] - b[seed] for seed in sorted(a.keys() & b.keys()))))
     return Claim(
-        "With a critic in place of the squared error (VAE-GAN) pictures are as sharp as data.",
+        "With a critic in place of the squared error (VAE-GAN) pictures come nearer to the sharpness of data.",
         verdict(signs),
         f"Relative to data, reconstructions of the VAE-GAN have a sharpness of {of(measured, GAN, 'mean')} and its "
         f"samples {of(measured, GAN, 'sample')}; those of the VAE with σ = 1 {of(measured, UNIT, 'mean')} and "
