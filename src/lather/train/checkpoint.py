@@ -115,6 +115,8 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise RunError(f"{path}, which {folder / 'state.json'} names, does not exist")
     if _digest(path) != record["sha256"]:
         raise RunError(f"{path} does not have the checksum in {folder / 'state.json'}: it was damaged or exchanged")
+    if not isinstance(record["state"], dict):
+        raise RunError(f"{folder / 'state.json'} is damaged: its state must be an object with names and values")
     return load_tensors(path), record["state"]
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lather.data import Dataset
-from lather.errors import ConfigError
+from lather.errors import ConfigError, LatherError
 from lather.models import Likelihood, Objective, Posterior, Term
 from lather.priors import Prior
 
@@ -78,6 +78,8 @@ class Recipe:
             has = ", ".join(f"{k}={v}" for k, v in self.options.items()) or "none"
             raise ConfigError(f"recipe {self.name!r} has no option {', '.join(unknown)}; its options: {has}")
         weight = options.get("weight")
+        if weight is not None and not isinstance(weight, (int, float)):
+            raise ConfigError(f"weight={weight!r} of recipe {self.name!r} is no number; give one of 0 or more")
         if weight is not None and not weight >= 0:
             raise ConfigError(
                 f"weight={weight} of recipe {self.name!r} is negative: it would reward latents for missing the prior; "
@@ -89,7 +91,17 @@ class Recipe:
                 "weight"
             )
         problem = Problem(problem) if isinstance(problem, int) else problem
-        return self.build(problem, **({"paper": paper} if self.paper == "other" else {}), **options)
+        try:
+            return self.build(problem, **({"paper": paper} if self.paper == "other" else {}), **options)
+        except (TypeError, ValueError, OverflowError, ZeroDivisionError, RuntimeError) as error:
+            if isinstance(error, LatherError) or not options:
+                raise
+            given = ", ".join(f"{key}={value!r:.60}" for key, value in options.items())
+            has = ", ".join(f"{key}={value}" for key, value in self.options.items())
+            raise ConfigError(
+                f"recipe {self.name!r} cannot be built with {given} ({str(error)[:200]}); values such as the defaults "
+                f"work: {has}"
+            ) from error
 
 
 RECIPES: dict[str, Recipe] = {}
