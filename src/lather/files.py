@@ -69,6 +69,8 @@ def read_json(path: Path, *, largest: int = 64 * 2**20) -> Any:
         RunError: there is no such file, or none that can be read; the message names it.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise RunError(f"{path} is no ordinary file, and reading it may never end; replace it")
         size = path.stat().st_size
         if size > largest:
             raise RunError(f"{path} has {size} bytes, more than the {largest} that such a file may have")

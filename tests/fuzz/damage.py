@@ -15,13 +15,34 @@ import numpy as np
 from hypothesis import strategies as st
 
 _EDGES = (0, 1, 2, 3, 4, 7, 8, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
-_PACKED = tuple({struct.pack(kind, n % 2 ** (8 * struct.calcsize(kind))) for n in _EDGES for kind in ("B", "<H", ">H")}) + (
-    tuple({struct.pack(kind, n % 2 ** (8 * struct.calcsize(kind))) for n in _EDGES for kind in ("<I", ">I", "<Q", ">Q")})
+_PACKED = tuple(
+    {struct.pack(kind, n % 2 ** (8 * struct.calcsize(kind))) for n in _EDGES for kind in ("B", "<H", ">H")}
+) + (
+    tuple(
+        {struct.pack(kind, n % 2 ** (8 * struct.calcsize(kind))) for n in _EDGES for kind in ("<I", ">I", "<Q", ">Q")}
+    )
 )
 #: written in place of marks: what json.dumps would not write
 _MARKS = {'"@deep"': "[" * 50_000 + "]" * 50_000, '"@long"': "9" * 5000, '"@maps"': '{"a":' * 3000 + "1" + "}" * 3000}
 
-WORDS = ("", "z", "0", "1.5", "-1", "nan", "inf", "1e400", "@deep", "@long", "@maps", "tensor", "../../x", "\x00", "é", "𝔘\ud800")
+WORDS = (
+    "",
+    "z",
+    "0",
+    "1.5",
+    "-1",
+    "nan",
+    "inf",
+    "1e400",
+    "@deep",
+    "@long",
+    "@maps",
+    "tensor",
+    "../../x",
+    "\x00",
+    "é",
+    "𝔘\ud800",
+)
 LEAVES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([None, True, False, 0, 1, -1, 2, 3, 1.5, -0.5, 10**6, 10**12, 2**31, 2**63, 2**64, 10**30, 1e308]),
     st.sampled_from([float("nan"), float("inf"), [], {}, [[]], [1, [2]], [None], {"a": 1}, *WORDS]),
@@ -83,7 +104,7 @@ def edited(draw: st.DrawFn, tree: Any, most: int = 3) -> Any:
         holder, key = places[draw(st.integers(0, len(places) - 1))]
         kind = draw(st.integers(0, 5))
         if kind <= 2:
-            holder[key] = draw(LEAVES)
+            holder[key] = copy.deepcopy(draw(LEAVES))
         elif kind == 3:
             other, there = places[draw(st.integers(0, len(places) - 1))]
             holder[key] = copy.deepcopy(other[there])
@@ -131,13 +152,38 @@ def npy(draw: st.DrawFn, good: bytes) -> bytes:
         return draw(damaged(good))
     body = good[10 + struct.unpack("<H", good[8:10])[0] :]
     sizes = st.one_of(st.integers(0, 13), st.sampled_from([-1, 2**31, 2**62, 2**64, True, None, 1.0, "a", (1, 2)]))
-    shape: Any = draw(st.one_of(st.lists(sizes, max_size=5).map(tuple), st.lists(sizes, max_size=40).map(tuple), LEAVES))
-    kinds = ["<f8", ">f4", "<f2", "<i8", "|u1", "|b1", "|O", "<U9", "<c16", "|V4", "<f16", "<M8[s]", "|S0", "x", 5, None]
+    shape: Any = draw(
+        st.one_of(st.lists(sizes, max_size=5).map(tuple), st.lists(sizes, max_size=40).map(tuple), LEAVES)
+    )
+    kinds = [
+        "<f8",
+        ">f4",
+        "<f2",
+        "<i8",
+        "|u1",
+        "|b1",
+        "|O",
+        "<U9",
+        "<c16",
+        "|V4",
+        "<f16",
+        "<M8[s]",
+        "|S0",
+        "x",
+        5,
+        None,
+    ]
     kind: Any = draw(st.sampled_from([*kinds, [("a", "<f4")], [("a", "|O")], ("<f8", (2,)), {"names": ["a"]}]))
-    header: dict[Any, Any] = {"descr": kind, "fortran_order": draw(st.sampled_from([False, True, 0, None, "no"])), "shape": shape}
+    header: dict[Any, Any] = {
+        "descr": kind,
+        "fortran_order": draw(st.sampled_from([False, True, 0, None, "no"])),
+        "shape": shape,
+    }
     if draw(st.integers(0, 4)) == 0:
         header.pop(draw(st.sampled_from(sorted(header))))
-    text = draw(st.sampled_from(["{}", "{} # {}", "[{}]", "-{}", "(lambda: {})()", "{}\n"])).format(header, "x").encode()
+    text = (
+        draw(st.sampled_from(["{}", "{} # {}", "[{}]", "-{}", "(lambda: {})()", "{}\n"])).format(header, "x").encode()
+    )
     version = draw(st.sampled_from([1, 1, 1, 2, 3, 9]))
     length = struct.pack("<H", len(text)) if version == 1 else struct.pack("<I", len(text))
     return b"\x93NUMPY" + bytes([version, 0]) + length + text + body
@@ -150,7 +196,11 @@ def npz(draw: st.DrawFn, members: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(file, "w", draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))) as archive:
         for name, data in members.items():
             if changed == 1:
-                name = draw(st.sampled_from([name, "../" + name, "/tmp/" + name, "", ".npy", "z.npy", "a/../" + name, name[:-4]]))
+                name = draw(
+                    st.sampled_from(
+                        [name, "../" + name, "/tmp/" + name, "", ".npy", "z.npy", "a/../" + name, name[:-4]]
+                    )
+                )
             if name and name not in archive.namelist():
                 archive.writestr(name, draw(npy(data)) if changed == 2 else data)
     return file.getvalue() if changed in (1, 2) else draw(damaged(file.getvalue()))
@@ -184,7 +234,10 @@ def png(draw: st.DrawFn, good: bytes) -> bytes:
         if kind == 0:
             chunks[i] = (name, draw(damaged(data)))
         elif kind == 1:
-            chunks[i] = (draw(st.sampled_from([b"tRNS", b"PLTE", b"eXIf", b"iCCP", b"zTXt", b"acTL", b"fcTL", b"gAMA"])), data)
+            chunks[i] = (
+                draw(st.sampled_from([b"tRNS", b"PLTE", b"eXIf", b"iCCP", b"zTXt", b"acTL", b"fcTL", b"gAMA"])),
+                data,
+            )
         elif kind == 2:
             chunks.insert(i, chunks[i])
         elif kind == 3 and len(chunks) > 1:

@@ -20,7 +20,12 @@ from lather.data.latent_blocks import pieces_of, read_piece
 VALUES = np.random.default_rng(0).normal(size=(20, 3)).astype("f4")
 
 
-MEMBERS = {"z.npy": damage.as_npy(VALUES), "mean.npy": damage.as_npy(VALUES), "std.npy": damage.as_npy(VALUES**2 + 1), "labels.npy": damage.as_npy(np.arange(20) % 3)}
+MEMBERS = {
+    "z.npy": damage.as_npy(VALUES),
+    "mean.npy": damage.as_npy(VALUES),
+    "std.npy": damage.as_npy(VALUES**2 + 1),
+    "labels.npy": damage.as_npy(np.arange(20) % 3),
+}
 TENSORS = save({"z": VALUES, "mean": VALUES + 1, "logvar": VALUES, "labels": np.arange(20) % 3})
 IDX = bytes([0, 0, 8, 3]) + struct.pack(">3I", 20, 4, 4) + bytes(range(160)) * 2
 
@@ -31,9 +36,9 @@ def read_all(path: Path) -> list[object]:
     found: list[object] = []
     if kind in ("npy", "npz"):
         found.append(outcome(lambda: load(path, progress=False), path.name))
-    found.append(outcome(lambda: Latents.read(path).draws().sum(), path.name))
+    found.append(outcome(lambda: Latents.read(path).draws().tolist(), path.name))
     if kind in ("npy", "safetensors"):
-        found.append(outcome(lambda: [np.sum(x) for p in pieces_of(path) for x in read_piece(p)], path.name))
+        found.append(outcome(lambda: [x.tolist() for p in pieces_of(path) for x in read_piece(p)], path.name))
     return found
 
 

@@ -36,7 +36,10 @@ FORMATS = {
     ".pgm": encoded("PPM"),
     ".ppm": encoded("PPM", GREY.convert("RGB")),
 }
-DEEP = {".png": encoded("PNG", Image.fromarray(np.arange(54, dtype=np.uint16).reshape(6, 9))), ".tif": encoded("TIFF", GREY.convert("F"))}
+DEEP = {
+    ".png": encoded("PNG", Image.fromarray(np.arange(54, dtype=np.uint16).reshape(6, 9))),
+    ".tif": encoded("TIFF", GREY.convert("F")),
+}
 
 
 def folder_of(place: Path, files: dict[str, bytes]) -> Path:
@@ -67,7 +70,9 @@ def test_pictures(tmp_path: Path, data: st.DataObject, ending: str, size: int | 
     outcome(lambda: load(folder, image_size=size, progress=False), "/p", "bad" + ending)
 
 
-NAMES = st.sampled_from(["train", "test", "t10k", "val", "a", "b", ".hidden", "labels", "<b>", "é", "x_train", "y_train", "train-1"])
+NAMES = st.sampled_from(
+    ["train", "test", "t10k", "val", "a", "b", ".hidden", "labels", "<b>", "é", "x_train", "y_train", "train-1"]
+)
 
 
 @fuzzed(30)
@@ -77,8 +82,15 @@ def test_folders(tmp_path: Path, data: st.DataObject) -> None:
     np.save(numbers, np.arange(40.0).reshape(10, 4))
     archive = io.BytesIO()
     np.savez(archive, x_train=np.arange(40.0).reshape(10, 4), y_train=np.arange(10))
-    contents = {".npy": numbers.getvalue(), ".npz": archive.getvalue(), ".csv": b"a,b\n" + b"1,2\n3,4\n" * 6, ".txt": b"x",
-                "-labels-idx1-ubyte": b"\0\0\x08\x01\0\0\0\x0a" + bytes(10), ".parquet": b"PAR1", **FORMATS}
+    contents = {
+        ".npy": numbers.getvalue(),
+        ".npz": archive.getvalue(),
+        ".csv": b"a,b\n" + b"1,2\n3,4\n" * 6,
+        ".txt": b"x",
+        "-labels-idx1-ubyte": b"\0\0\x08\x01\0\0\0\x0a" + bytes(10),
+        ".parquet": b"PAR1",
+        **FORMATS,
+    }
     files = {}
     for _ in range(data.draw(st.integers(0, 8))):
         parts = data.draw(st.lists(NAMES, min_size=1, max_size=3))

@@ -41,7 +41,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory, few_draws: None, no_pictures
     (folder / "last.ckpt").mkdir(parents=True)
     data = load("digits", limit=60)
     model = assemble("infovae", data, 2, nets="mlp", net_options={"hidden": (4,)}, prior="mixture", hold_z=2.0)
-    config = {"schema": 1, "lather": "0.1.0", "data": data.describe(), "model": describe(model), "recipe": {"name": "infovae"}}
+    config = {
+        "schema": 1,
+        "lather": "0.1.0",
+        "data": data.describe(),
+        "model": describe(model),
+        "recipe": {"name": "infovae"},
+    }
     config["data"]["load"] = {"source": "digits", "limit": 60}
     write_json(folder / "config.json", {**config, "training": Settings(epochs=1).to_dict()})
     save_tensors(folder / "model.safetensors", model.state_dict())
@@ -115,7 +121,9 @@ def test_checkpoint(run: Path, whole: Path, data: st.DataObject) -> None:
     tensors = data.draw(damage.safetensors((whole / "last.ckpt" / good["file"]).read_bytes()))
     (run / "last.ckpt" / good["file"]).write_bytes(tensors)
     record = {**good, "sha256": hashlib.sha256(tensors).hexdigest()}
-    (run / "last.ckpt" / "state.json").write_bytes(data.draw(st.just(json.dumps(record).encode()) | damage.jsons(record)))
+    (run / "last.ckpt" / "state.json").write_bytes(
+        data.draw(st.just(json.dumps(record).encode()) | damage.jsons(record))
+    )
     outcome(lambda: load_checkpoint(run / "last.ckpt"), "last.ckpt")
     outcome(lambda: check(run))
 
@@ -155,5 +163,3 @@ def test_report_arrays(run: Path, whole: Path, data: st.DataObject) -> None:
     (run / "report.npz").write_bytes(data.draw(damage.npz(small)))
     outcome(lambda: show(run), "run")
     outcome(lambda: check(run))
-
-

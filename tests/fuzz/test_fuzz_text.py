@@ -20,8 +20,12 @@ from lather.train.assemble import LIKELIHOODS, assemble
 from lather.train.recipes import RECIPES
 from lather.train.recipes.text import parse_recipe, value_of
 
-NUMBERS = st.sampled_from(["0", "1", "-1", "2", "0.5", "1e-9", "1e308", "1e999", "nan", "-inf", "true", "none", "9" * 30, "9" * 5000])
-PIECES = st.sampled_from([*":=,x-*[]/\\ ", "weight", "warmup", "cwae", "vae", "é", "٣", "\x00", "__class__", "8x8x4", "'", '"'])
+NUMBERS = st.sampled_from(
+    ["0", "1", "-1", "2", "0.5", "1e-9", "1e308", "1e999", "nan", "-inf", "true", "none", "9" * 30, "9" * 5000]
+)
+PIECES = st.sampled_from(
+    [*":=,x-*[]/\\ ", "weight", "warmup", "cwae", "vae", "é", "٣", "\x00", "__class__", "8x8x4", "'", '"']
+)
 TEXT = st.one_of(st.lists(NUMBERS | PIECES, max_size=6).map("".join), st.text(max_size=8))
 
 
@@ -66,7 +70,28 @@ def digits() -> Dataset:
     return load("digits", limit=40)
 
 
-SMALL = st.sampled_from(["0", "1", "-1", "2", "3", "0.5", "-0.5", "1e-9", "1e300", "inf", "nan", "true", "false", "none", "linear", "", "1,2", "2,x"])
+SMALL = st.sampled_from(
+    [
+        "0",
+        "1",
+        "-1",
+        "2",
+        "3",
+        "0.5",
+        "-0.5",
+        "1e-9",
+        "1e300",
+        "inf",
+        "nan",
+        "true",
+        "false",
+        "none",
+        "linear",
+        "",
+        "1,2",
+        "2,x",
+    ]
+)
 
 
 @fuzzed(40)
@@ -76,14 +101,24 @@ def test_models(digits: Dataset, data: st.DataObject) -> None:
     recipe = data.draw(st.sampled_from([name for name in sorted(RECIPES)]))
     known = [*RECIPES[recipe].options, "nothing"]
     options = {data.draw(st.sampled_from(known)): _value(data.draw(SMALL)) for _ in range(data.draw(st.integers(0, 3)))}
-    nets = {data.draw(st.sampled_from(["hidden", "width", "blocks", "spectral_norm"])): _value(data.draw(SMALL)) for _ in range(data.draw(st.integers(0, 2)))}
+    nets = {
+        data.draw(st.sampled_from(["hidden", "width", "blocks", "spectral_norm"])): _value(data.draw(SMALL))
+        for _ in range(data.draw(st.integers(0, 2)))
+    }
     prior = data.draw(st.sampled_from([None, *PRIORS, *LEARNED_PRIORS, "x"]))
     latent = parse_latent(data.draw(st.sampled_from(["1", "2", "8", "2x2x1", "1x1x3"])))
     with watched(), contextlib.suppress(LatherError):
         model = assemble(
-            recipe, digits, latent, nets=data.draw(st.sampled_from(["auto", "mlp", "conv", "residual", "x"])), net_options=nets,
-            prior=prior, likelihood=data.draw(st.sampled_from([None, None, *LIKELIHOODS, "x"])), options=options,
-            hold_z=data.draw(st.sampled_from([None, None, 2.0, -1.0, float("nan")])), hold_n=data.draw(st.sampled_from([None, None, 0, 100, -5])),
+            recipe,
+            digits,
+            latent,
+            nets=data.draw(st.sampled_from(["auto", "mlp", "conv", "residual", "x"])),
+            net_options=nets,
+            prior=prior,
+            likelihood=data.draw(st.sampled_from([None, None, *LIKELIHOODS, "x"])),
+            options=options,
+            hold_z=data.draw(st.sampled_from([None, None, 2.0, -1.0, float("nan")])),
+            hold_n=data.draw(st.sampled_from([None, None, 0, 100, -5])),
         )
         rebuild(describe(model))
 
@@ -93,9 +128,19 @@ def _value(text: str) -> object:
 
 
 @fuzzed(40)
-@given(changes=st.dictionaries(st.sampled_from([*Settings().to_dict(), "x"]), st.one_of(st.integers(-1, 3), st.floats(), st.text(max_size=3), st.none(), st.booleans(), st.lists(st.integers(), max_size=2))))
+@given(
+    changes=st.dictionaries(
+        st.sampled_from([*Settings().to_dict(), "x"]),
+        st.one_of(
+            st.integers(-1, 3),
+            st.floats(),
+            st.text(max_size=3),
+            st.none(),
+            st.booleans(),
+            st.lists(st.integers(), max_size=2),
+        ),
+    )
+)
 def test_settings(changes: dict[str, object]) -> None:
     with watched(), contextlib.suppress(LatherError):
         Settings.from_dict(Settings.from_dict({**Settings().to_dict(), **changes}).to_dict()).for_data(10)
-
-

@@ -143,7 +143,14 @@ class Report:
             rows = [Row.from_dict(row) for row in data["rows"]]
             names = ("n", "d", "prior", "seed", "context", "plots")
             report = cls(rows={row.key: row for row in rows}, **{name: data[name] for name in names})
-            for what, kinds in (("n", int), ("d", int), ("seed", int), ("prior", str), ("context", dict), ("plots", dict)):
+            for what, kinds in (
+                ("n", int),
+                ("d", int),
+                ("seed", int),
+                ("prior", str),
+                ("context", dict),
+                ("plots", dict),
+            ):
                 if not isinstance(data[what], kinds) or isinstance(data[what], bool):
                     raise TypeError(f"{what} is {data[what]!r:.80}")
             plain(report), report.to_dict()  # what cannot be shown is found here rather than by whoever shows it

@@ -18,6 +18,7 @@ from lather.errors import DataError, MissingExtraError
 
 __all__ = ["is_vector", "opened", "parquet_names", "read_parquet"]
 
+_PART = 1 << 30  # bytes that a part of a row group may unpack to, at worst
 _PREFERRED = ("image", "img")  # among several picture columns
 
 
@@ -141,9 +142,27 @@ def _rows(file: Any, columns: list[str], request: Request, path: Path) -> Any:
             if column.path_in_schema.partition(".")[0] in columns:
                 declared += column.total_uncompressed_size
         check_room(declared, path)
-        part = file.read_row_group(group, columns=columns)
+        part = pa.Table.from_batches(
+            _batches(file, group, columns, path), file.schema_arrow.empty_table().select(columns).schema
+        )
         parts.append(part if here is None else part.take(pa.array(here)))
     return pa.concat_tables(parts)
+
+
+def _batches(file: Any, group: int, columns: list[str], path: Path) -> Iterator[Any]:
+    """A row group in parts so small that what they unpack to can be checked before the next one.
+
+    A column that repeats a few values takes no room in the file, however many rows it has: its declared size says
+    nothing of what it unpacks to, only that no value is larger.
+    """
+    meta = file.metadata.row_group(group)
+    largest = max((meta.column(i).total_uncompressed_size for i in range(meta.num_columns)), default=1)
+    size = min(max(_PART // max(largest, 1), 1), 1 << 16)
+    held = 0
+    for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=columns):
+        held += batch.nbytes
+        check_room(held, path)
+        yield batch
 
 
 def _pictures(column: Any, name: str, path: Path) -> list[Picture]:

@@ -109,6 +109,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         RunError: the file cannot be read as text.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no ordinary file")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}; without it there are no curves: delete it") from error

@@ -52,7 +52,11 @@ def read_config(path: Path) -> dict[str, Any]:
         RunError: not a run directory, or one of another version.
     """
     path = Path(path)
-    if not (path / "config.json").is_file():
+    try:
+        there = (path / "config.json").is_file()
+    except OSError as error:  # too long a name, no permission on the way
+        raise RunError(f"{str(path)[:200]!r} cannot be looked up: {error.strerror}; check the spelling") from None
+    if not there:
         raise RunError(f"{path} is not a run directory: it has no config.json; `lather train --out {path}` makes one")
     config = read_json(path / "config.json")
     if not isinstance(config, dict) or not {"schema", "data", "model", "training"} <= set(config):

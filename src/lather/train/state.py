@@ -104,7 +104,11 @@ def _check_numbers(numbers: dict[str, Any]) -> None:
     """Refuse what :meth:`TrainingState.numbers` cannot have returned."""
     whole, real = ("epoch", "batch", "t", "best_epoch"), ("seconds", "best_loss")
     right = set(numbers) == {*whole, *real} and all(type(numbers[name]) is int and numbers[name] >= 0 for name in whole)
-    if not right or not all(type(numbers[name]) in (int, float, NoneType) for name in real) or numbers["seconds"] is None:
+    if (
+        not right
+        or not all(type(numbers[name]) in (int, float, NoneType) for name in real)
+        or numbers["seconds"] is None
+    ):
         raise RunError(
             f"the checkpoint says {numbers!r:.200} of where the training was, and should give whole numbers for "
             f"{', '.join(whole)} and numbers for {', '.join(real)}; it is damaged: train again"

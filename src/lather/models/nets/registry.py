@@ -91,7 +91,9 @@ def build_nets(
         encoder = family.encoder(
             data_shape, latent_shape, output_shape, **{key: v for key, v in options.items() if key in of_encoder}
         )
-        decoder = family.decoder(latent_shape, data_shape, **{key: v for key, v in options.items() if key in of_decoder})
+        decoder = family.decoder(
+            latent_shape, data_shape, **{key: v for key, v in options.items() if key in of_decoder}
+        )
     except (TypeError, OverflowError, ZeroDivisionError, RuntimeError) as error:
         if isinstance(error, LatherError) or not options:
             raise
