@@ -1,4 +1,4 @@
-"""Damage to valid files: to their bytes, to the values of JSON, to headers whose lengths and checksums are put right."""
+"""Damage to valid files: to their bytes, to values of JSON, to headers whose lengths and checksums are put right."""
 
 from __future__ import annotations
 

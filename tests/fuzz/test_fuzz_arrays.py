@@ -56,25 +56,25 @@ def test_whole_files_are_read(tmp_path: Path, name: str, data: bytes) -> None:
     assert outcome(lambda: load(path), "a.idx") is not None
 
 
-@fuzzed(25)
+@fuzzed(12)
 @given(data=damage.npy(damage.as_npy(VALUES)))
 def test_npy(tmp_path: Path, data: bytes) -> None:
     read_all(written(tmp_path, "a.npy", data))
 
 
-@fuzzed(25)
+@fuzzed(12)
 @given(data=damage.npz(MEMBERS))
 def test_npz(tmp_path: Path, data: bytes) -> None:
     read_all(written(tmp_path, "a.npz", data))
 
 
-@fuzzed(25)
+@fuzzed(12)
 @given(data=damage.safetensors(TENSORS))
 def test_safetensors(tmp_path: Path, data: bytes) -> None:
     read_all(written(tmp_path, "a.safetensors", data))
 
 
-@fuzzed(25)
+@fuzzed(12)
 @given(data=damage.idx(IDX), packed=st.booleans(), cut=st.integers(0, 40))
 def test_idx(tmp_path: Path, data: bytes, packed: bool, cut: int) -> None:
     data = gzip.compress(data, 1, mtime=0)[: -cut or None] if packed else data

@@ -58,7 +58,7 @@ def test_whole_pictures_are_read(tmp_path: Path) -> None:
         assert load(folder, image_size=6, progress=False).shape[1:] == (6, 6)
 
 
-@fuzzed(40)
+@fuzzed(20)
 @given(data=st.data(), ending=st.sampled_from(sorted(FORMATS)), size=st.sampled_from([None, 4]))
 def test_pictures(tmp_path: Path, data: st.DataObject, ending: str, size: int | None) -> None:
     good = FORMATS[ending]
@@ -75,7 +75,7 @@ NAMES = st.sampled_from(
 )
 
 
-@fuzzed(30)
+@fuzzed(10)
 @given(data=st.data())
 def test_folders(tmp_path: Path, data: st.DataObject) -> None:
     numbers = io.BytesIO()
@@ -101,5 +101,5 @@ def test_folders(tmp_path: Path, data: st.DataObject) -> None:
     folder.mkdir(exist_ok=True)
     outcome(lambda: load(folder, progress=False), "/p")
     outcome(lambda: read_in_order(folder), "/p")
-    for name in list(files)[:1]:
-        outcome(lambda: load(folder / name, progress=False), "/p")
+    if files:
+        outcome(lambda: load(folder / next(iter(files)), progress=False), "/p")

@@ -91,7 +91,7 @@ def test_whole_files_are_read(tmp_path: Path) -> None:
         assert len(Latents.read(path)) == 20
 
 
-@fuzzed(25)
+@fuzzed(12)
 @given(data=damage.damaged(CSV, TOKENS), packed=st.booleans())
 def test_csv(tmp_path: Path, data: bytes, packed: bool) -> None:
     path = tmp_path / ("a.csv.gz" if packed else "a.csv")
@@ -99,7 +99,7 @@ def test_csv(tmp_path: Path, data: bytes, packed: bool) -> None:
     read_all(path)
 
 
-@fuzzed(20)
+@fuzzed(8)
 @given(data=st.data())
 def test_parquet_of_numbers(tmp_path: Path, data: st.DataObject) -> None:
     listed = parquet({"z": list(ROWS), "label": ["a", "b"] * 10})
@@ -108,7 +108,7 @@ def test_parquet_of_numbers(tmp_path: Path, data: st.DataObject) -> None:
     read_all(tmp_path / "a.parquet", pieces=True)
 
 
-@fuzzed(20)
+@fuzzed(8)
 @given(data=st.data())
 def test_parquet_of_pictures(tmp_path: Path, data: st.DataObject) -> None:
     names = damage.json_bytes(data.draw(damage.edited({"info": {"features": {"label": {"names": ["a", "b"]}}}})))
@@ -122,7 +122,7 @@ def test_parquet_of_pictures(tmp_path: Path, data: st.DataObject) -> None:
     outcome(lambda: load(tmp_path / "a.parquet", progress=False), "a.parquet")
 
 
-@fuzzed(20)
+@fuzzed(8)
 @given(data=st.data())
 def test_h5ad(tmp_path: Path, data: st.DataObject) -> None:
     (tmp_path / "a.h5ad").write_bytes(data.draw(damage.damaged(h5ad(), most=8)))

@@ -29,7 +29,7 @@ PIECES = st.sampled_from(
 TEXT = st.one_of(st.lists(NUMBERS | PIECES, max_size=6).map("".join), st.text(max_size=8))
 
 
-@fuzzed(60)
+@fuzzed(15)
 @given(text=TEXT)
 def test_values(text: str) -> None:
     with watched(), contextlib.suppress(LatherError):
@@ -38,7 +38,7 @@ def test_values(text: str) -> None:
         parse_options([f"a={text}", text], "--set")
 
 
-@fuzzed(60)
+@fuzzed(15)
 @given(text=TEXT)
 def test_recipes_and_shapes(text: str) -> None:
     for parse in (parse_recipe, parse_latent):
@@ -46,7 +46,7 @@ def test_recipes_and_shapes(text: str) -> None:
             parse(text)
 
 
-@fuzzed(20)
+@fuzzed(5)
 @given(text=TEXT, d=st.sampled_from([0, -1, 1, 2, 3]))
 def test_priors(text: str, d: int) -> None:
     with watched(), contextlib.suppress(LatherError):
@@ -56,7 +56,7 @@ def test_priors(text: str, d: int) -> None:
             make_prior(name, d)
 
 
-@fuzzed(30)
+@fuzzed(15)
 @given(pattern=TEXT)
 def test_patterns_of_files(pattern: str) -> None:
     with watched(), contextlib.suppress(LatherError):
@@ -94,11 +94,11 @@ SMALL = st.sampled_from(
 )
 
 
-@fuzzed(40)
+@fuzzed(12)
 @given(data=st.data())
 def test_models(digits: Dataset, data: st.DataObject) -> None:
     """Every combination of names and options is a model that can be written down and rebuilt, or refused."""
-    recipe = data.draw(st.sampled_from([name for name in sorted(RECIPES)]))
+    recipe = data.draw(st.sampled_from(sorted(RECIPES)))
     known = [*RECIPES[recipe].options, "nothing"]
     options = {data.draw(st.sampled_from(known)): _value(data.draw(SMALL)) for _ in range(data.draw(st.integers(0, 3)))}
     nets = {
@@ -127,7 +127,7 @@ def _value(text: str) -> object:
     return parse_options([f"a={text}"], "--set")["a"] if text else ""
 
 
-@fuzzed(40)
+@fuzzed(12)
 @given(
     changes=st.dictionaries(
         st.sampled_from([*Settings().to_dict(), "x"]),

@@ -119,6 +119,8 @@ def _dense(node: Any, shape: tuple[int, ...], rows: np.ndarray | None) -> np.nda
 
 def _whole(node: Any) -> np.ndarray:
     """All values of a dataset, whose declared size is checked first: a small file can declare any."""
+    if not hasattr(node, "shape"):
+        raise ValueError("a part of it is missing, or no array")
     check_room(math.prod(node.shape) * node.dtype.itemsize, f"{node.file.filename}[{node.name}]")
     return np.asarray(node[()])
 

@@ -84,7 +84,8 @@ class Latents:
         if mean is None and (std is not None or logvar is not None):
             given = "std" if std is not None else "logvar"
             raise ConfigError(
-                f"{origin}: {given} without mean; posteriors need both; give mean= too, or leave {given} out and give z alone"
+                f"{origin}: {given} without mean; posteriors need both; give mean= too, or leave {given} out and "
+                "give z alone"
             )
         parts = {"z": z, "mean": mean, "std": std, "logvar": logvar}
         found = {name: as_floats(x, f"{origin}, {name}") for name, x in parts.items() if x is not None}

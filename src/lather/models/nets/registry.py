@@ -94,8 +94,10 @@ def build_nets(
         decoder = family.decoder(
             latent_shape, data_shape, **{key: v for key, v in options.items() if key in of_decoder}
         )
-    except (TypeError, OverflowError, ZeroDivisionError, RuntimeError) as error:
-        if isinstance(error, LatherError) or not options:
+    except LatherError:
+        raise
+    except Exception as error:  # a value of the wrong kind fails wherever it is first used
+        if not options:
             raise
         raise ConfigError(
             f"the {name!r} nets cannot be built with {_listed(options)} ({str(error)[:200]}); values such as the "

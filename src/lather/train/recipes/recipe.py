@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -91,10 +92,18 @@ class Recipe:
                 "weight"
             )
         problem = Problem(problem) if isinstance(problem, int) else problem
-        try:
+        with self.explained(options):
             return self.build(problem, **({"paper": paper} if self.paper == "other" else {}), **options)
-        except (TypeError, ValueError, OverflowError, ZeroDivisionError, RuntimeError) as error:
-            if isinstance(error, LatherError) or not options:
+
+    @contextlib.contextmanager
+    def explained(self, options: Mapping[str, Any]) -> Iterator[None]:
+        """What fails in the block is the fault of ``options`` where there are any: a :class:`ConfigError` says so."""
+        try:
+            yield
+        except LatherError:
+            raise
+        except Exception as error:  # a value of the wrong kind fails wherever it is first used
+            if not options:
                 raise
             given = ", ".join(f"{key}={value!r:.60}" for key, value in options.items())
             has = ", ".join(f"{key}={value}" for key, value in self.options.items())
