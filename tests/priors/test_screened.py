@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lather.priors import AggregatePosterior
+from lather.priors import AggregatePosterior, screened
 from lather.priors.screened import Screen
 
 
@@ -33,6 +33,14 @@ def mixture(kind: str, n: int, d: int, g: torch.Generator) -> tuple[Tensor, Tens
     return mean * max(1 - float(kind) ** 2, 0.02) ** 0.5, float(kind) * spread
 
 
+@pytest.fixture(params=[False, True], ids=["pytorch", "compiled"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param:
+        pytest.importorskip("numba", reason="numba is not installed: pip install 'lather[fast]'")
+    monkeypatch.setattr(screened, "_MANY", 1 if request.param else 2**62)
+
+
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize("d", [2, 16, 64])
 @pytest.mark.parametrize("kind", ["1.0", "0.3", "0.03", "0.003", "1e-4", "far", "clusters", "mixed", "axes"])
 def test_rows_called_certain_are_right(kind: str, d: int) -> None:
@@ -103,3 +111,12 @@ def test_gradients_are_those_of_float64(monkeypatch: pytest.MonkeyPatch) -> None
     finally:
         torch.set_float32_matmul_precision("highest")
     assert not seen
+
+
+def test_compiled_sums_are_right_down_to_nothing() -> None:
+    fused = pytest.importorskip("lather.priors.fused", reason="numba is not installed: pip install 'lather[fast]'")
+    block = torch.tensor([[0.0, -1.0, -50.0, -math.inf], [-3.5, -3.5, -90.0, -1e30]]).repeat(1, 40)
+    top, out = block.amax(1), torch.empty(2)
+    expected = (block.double() - top.double()[:, None]).exp().sum(1)
+    fused.exp_sums(block.view(-1).numpy(), 160, 0, 2, top.numpy(), out.numpy())
+    torch.testing.assert_close(out.double(), expected, rtol=3e-7, atol=0)

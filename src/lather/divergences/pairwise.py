@@ -20,11 +20,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
+from lather.compiled import compiles
 from lather.divergences.first_order import first_order
-from lather.divergences.profiles import Profile
+from lather.divergences.profiles import FusedProfile, Profile
 
 __all__ = ["cancels", "centre", "pair_sum", "sweep"]
 
+_MANY = 2**20  # pairs from which on compiled loops are used
 _SMALLEST = 64  # rows and columns of a block at least
 _shrunk: dict[torch.device, int] = {}  # how often the sides of blocks were halved, where memory did not suffice
 
@@ -93,13 +95,17 @@ def _swept(
     block_size = min(rows, n) * min(columns if n > rows or not same else rows, m)
     work = x.new_empty(block_size)
     span = profile.span if x.device.type == "cpu" else block_size
-    scratch = [x.new_empty(min(span + columns, block_size)) for _ in range(profile.spare)]
+    fused = profile.fused if isinstance(profile, FusedProfile) and compiles(x, n * m, _MANY) else None
+    scratch = [x.new_empty(0 if fused else min(span + columns, block_size)) for _ in range(profile.spare)]
     for i, j, diagonal in _blocks(n, None if same else m, rows, columns):
         shape = (i.stop - i.start, j.stop - j.start)
         block = work[: shape[0] * shape[1]].view(shape)
         torch.mm(left[i], right[j].T, out=block)
         pairs = _off_diagonal(block) if diagonal else block
-        for strip in pairs.split(max(1, span // shape[1])):
+        if fused is not None:
+            value = fused(pairs)
+            total = total + (value / 2 if diagonal else value)
+        for strip in () if fused is not None else pairs.split(max(1, span // shape[1])):
             value = profile(strip, [part[: strip.numel()].view(strip.shape) for part in scratch], wanted)
             total = total + (value / 2 if diagonal else value)
         if wanted:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
+from lather.compiled import compiles, flat, shared_out
 from lather.divergences.base import Divergence
 from lather.divergences.first_order import first_order
 from lather.divergences.pairwise import centre
@@ -19,6 +21,7 @@ from lather.priors.base import Prior
 __all__ = ["SteinDiscrepancy"]
 
 _BLOCK = 512
+_MANY = 2**20  # pairs from which on compiled loops are used
 
 
 class SteinDiscrepancy(Divergence):
@@ -105,12 +108,24 @@ class _PairSum(Function):
         whole = z.to(dtype)
         total = torch.zeros((), dtype=torch.float64, device=z.device)
         pull, push = torch.zeros_like(x), torch.zeros_like(square)
-        work = x.new_empty(4, min(_BLOCK, n) ** 2)
+        machine_code = compiles(x, n * n, _MANY)
+        work = x.new_empty(1 if machine_code else 4, min(_BLOCK, n) ** 2)
         b = d + c2 - 3
         for i in range(0, n, _BLOCK):
             rows = slice(i, i + _BLOCK)
             for j in range(i, n, _BLOCK):
                 columns, shape = slice(j, j + _BLOCK), (len(x[rows]), len(x[j : j + _BLOCK]))
+                if machine_code:
+                    u = torch.mm(x[rows], x[columns].T, out=work[0, : shape[0] * shape[1]].view(shape))
+                    sides = square[rows], square[columns] + c2, more[rows], more[columns]
+                    value, row_push, column_push = _fused(u, sides, c2, b, i == j)
+                    total += value * (1 if i == j else 2)
+                    push[rows] += row_push
+                    pull[rows].addmm_(u, whole[columns])
+                    if i != j:
+                        push[columns] += column_push
+                        pull[columns].addmm_(u.T, whole[rows])
+                    continue
                 w, s, u, f = (part[: shape[0] * shape[1]].view(shape) for part in work)
                 torch.mm(x[rows], x[columns].T, out=s)
                 torch.add(square[columns] + c2, s, alpha=-2, out=w).add_(square[rows, None]).clamp_min_(c2)
@@ -141,3 +156,22 @@ class _PairSum(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         z, gradient = ctx.saved_tensors
         return first_order(grad.to(gradient.dtype) * gradient, z), None
+
+
+def _fused(
+    block: Tensor, sides: tuple[Tensor, Tensor, Tensor, Tensor], c2: float, b: float, diagonal: bool
+) -> tuple[float, Tensor, Tensor]:
+    """Σ u, and p summed over rows and over columns; p + √w takes the place of ⟨x, y⟩ in ``block``."""
+    from lather.divergences import fused
+
+    columns = block.shape[1]
+    numbers, vectors = flat(block)[0], [side.numpy() for side in sides]
+    row_push = np.zeros(len(block), np.float32)
+
+    def part(start: int, stop: int) -> tuple[float, np.ndarray]:
+        column_push = np.zeros(columns, np.float32)
+        constants = np.float32(c2), np.float32(b), diagonal
+        return fused.stein(numbers, columns, start, stop, *vectors, *constants, row_push, column_push), column_push
+
+    totals, column_pushes = zip(*shared_out(len(block), part), strict=True)
+    return sum(totals), torch.from_numpy(row_push), torch.from_numpy(sum(column_pushes))

@@ -21,9 +21,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from lather.compiled import compiles, shared_out
+
 __all__ = ["Screen"]
 
 _ROWS, _COLUMNS = 1024, 1024  # a tile of logits is 4 MiB: a cache holds it, and it outweighs what is done once a tile
+_MANY = 2**26  # pairs from which on compiled loops are used
 _FLOOR = -80.0  # e^-80 is nothing beside the largest term, and exp is slow where it underflows
 _CERTAIN = 5e-5  # nats; exponentials and sums in float32 add 10⁻⁶
 _TYPICAL = 1 / 8  # of the bound: what rounding does on average, at most
@@ -72,6 +75,7 @@ class Screen:
             linear = mu * precision
             constant = (mu * linear).sum(1, keepdim=True) / 2 + self.volume[columns, None]
             self.tiles.append(torch.cat([precision / -2, linear, -constant], 1).float().T.contiguous())
+        self.machine_code = False
         self.largest = torch.stack([tile.abs().amax(1) for tile in self.tiles], 1).double()  # (2d + 1, tiles)
 
     def log_sums(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
@@ -79,6 +83,7 @@ class Screen:
 
         Ends early, the rest uncertain, where too many pairs matter for this to pay.
         """
+        self.machine_code = compiles(self.largest.float(), len(x) * len(self.mean), _MANY)
         total = torch.full((len(x),), math.nan, dtype=torch.float64)
         certain = torch.zeros(len(x), dtype=torch.bool)
         for start in range(0, len(x), _ROWS):
@@ -120,8 +125,19 @@ class Screen:
                 left -= len(i)
                 if left < 0:
                     return low, torch.zeros(n, dtype=torch.bool)
-            sums.add(t, rows, top, block.sub_(top.unsqueeze(1)).clamp_(min=_FLOOR).exp_().sum(1))
+            sums.add(t, rows, top, self._exp_sums(block, top))
         return self._joined(x, sums, near, low.double(), bounds)
+
+    def _exp_sums(self, block: Tensor, top: Tensor) -> Tensor:
+        """Σ_j exp(block_ij − top_i); the block is lost."""
+        if not self.machine_code:
+            return block.sub_(top.unsqueeze(1)).clamp_(min=_FLOOR).exp_().sum(1)
+        from lather.priors import fused
+
+        out = torch.empty_like(top)
+        numbers, columns, high, sums = block.view(-1).numpy(), block.shape[1], top.numpy(), out.numpy()
+        shared_out(len(block), lambda i, j: fused.exp_sums(numbers, columns, i, j, high, sums))
+        return out
 
     def _joined(self, x: Tensor, sums: _Parts, near: _Parts, base: Tensor, bounds: _Bounds) -> tuple[Tensor, Tensor]:
         """The sums of the tiles, and the pairs set aside: those still near the top exactly, the others as they were."""
