@@ -236,7 +236,7 @@ def test_smaller_blocks_are_taken_where_memory_does_not_suffice():
             (found,) = torch.autograd.grad(large, x)
             again = len(said)
             pairwise.pair_sum(x, GaussianProfile(0.1))
-        assert said and "memory did not suffice for a block of 8192 × 8192 pairs" in str(said[0].message), said
+        assert said and "memory did not suffice for blocks of pairs on cpu" in str(said[0].message), said
         assert len(said) == again, "it remembers what fits"
         torch.testing.assert_close(large, small, rtol=1e-12, atol=0)
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
