@@ -76,6 +76,7 @@ def test_float32_alone_would_be_off_and_the_bound_knows() -> None:
         assert sigma == 0.3 or float(error.max()) > 1e-2
 
 
+@pytest.mark.usefixtures("loops")
 def test_too_many_near_the_top_are_left_to_float64() -> None:
     g = torch.Generator().manual_seed(1)
     mean, std = mixture("clusters", 2500, 16, g)
@@ -84,6 +85,7 @@ def test_too_many_near_the_top_are_left_to_float64() -> None:
     assert not bool(certain.all())
 
 
+@pytest.mark.usefixtures("loops")
 def test_rows_that_are_no_numbers_are_never_certain() -> None:
     g = torch.Generator().manual_seed(2)
     mean, std = mixture("0.3", 600, 4, g)
@@ -113,10 +115,19 @@ def test_gradients_are_those_of_float64(monkeypatch: pytest.MonkeyPatch) -> None
     assert not seen
 
 
-def test_compiled_sums_are_right_down_to_nothing() -> None:
-    fused = pytest.importorskip("lather.priors.fused", reason="numba is not installed: pip install 'lather[fast]'")
-    block = torch.tensor([[0.0, -1.0, -50.0, -math.inf], [-3.5, -3.5, -90.0, -1e30]]).repeat(1, 40)
-    top, out = block.amax(1), torch.empty(2)
-    expected = (block.double() - top.double()[:, None]).exp().sum(1)
-    fused.exp_sums(block.view(-1).numpy(), 160, 0, 2, top.numpy(), out.numpy())
-    torch.testing.assert_close(out.double(), expected, rtol=3e-7, atol=0)
+def test_threads_share_the_rows_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="numba is not installed: pip install 'lather[fast]'")
+    monkeypatch.setattr(screened, "_MANY", 1)
+    g = torch.Generator().manual_seed(3)
+    mean, std = mixture("axes", 2500, 16, g)
+    centre = mean.double().mean(0)
+    x = torch.randn(301, 16, generator=g).double() - centre
+    threads = torch.get_num_threads()
+    results = []
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        results.append(Screen(mean, std, centre).log_sums(x))
+    torch.set_num_threads(threads)
+    for total, certain in results[1:]:
+        torch.testing.assert_close(total, results[0][0], rtol=0, atol=1e-6)
+        assert torch.equal(certain, results[0][1])
