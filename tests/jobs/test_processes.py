@@ -163,7 +163,7 @@ def test_a_study_on_ray_loses_a_worker_and_nothing_else(tmp_path: Path, monkeypa
     small = Sizes(flat=(2,), limit=400, steps=4000, hidden=64, candidates=("gaussian",), ideal=(9,), bubbles=400)
     monkeypatch.setattr("lather.studies.dimension.QUICK", small)
     folders = {engine: tmp_path / engine for engine in ("local", "ray")}
-    call = ["study", "dimension", "digits", "--quick", "--workers", "1", "--quiet"]
+    call = ["study", "dimension", "--data", "digits", "--quick", "--workers", "1", "--quiet"]
     asked, name = None, ""
     for engine, out in folders.items():
         if engine == "ray":
