@@ -75,7 +75,6 @@ def _train(job: Job, folder: Path, *, progress: bool) -> None:
             hold_z=job.hold_z,
             hold_n=job.hold_n,
         )
-        (folder / "error.txt").unlink(missing_ok=True)  # nothing of somebody else's, for fit to be careful with
     notes = {"recipe": {"name": job.recipe, "paper": job.paper}, "data": {"load": dict(job.load)}}
     fit(model, data, out=folder, settings=settings, resume=resume, progress=progress, notes=notes)
 
