@@ -88,6 +88,8 @@ def test_exit_statuses_follow_the_spec(here: Path, capsys: pytest.CaptureFixture
     assert "--strict is about --spec" in capsys.readouterr().err
     assert run("good.npy", "--spec", "0", "--quiet") == 1
     assert "2 or more" in capsys.readouterr().err
+    assert run("good.npy", "--address", "auto") == 1
+    assert "it takes engine='ray' (--engine ray)" in " ".join(capsys.readouterr().err.split())
     assert run("none.npy") == 1
     assert "none.npy does not exist" in capsys.readouterr().err
 

@@ -28,9 +28,9 @@ class ChiSquares:
         >>> from scipy import stats
         >>> law = ChiSquares((0.5,), 8)
         >>> p, bound = law.tail(10.0)
-        >>> abs(p - stats.chi2.sf(20.0, 8)) < 1e-9, bound
+        >>> bool(abs(p - stats.chi2.sf(20.0, 8)) < 1e-9), bound
         (True, False)
-        >>> round(2 * law.quantile(0.95), 4) == round(stats.chi2.ppf(0.95, 8), 4)
+        >>> bool(abs(2 * law.quantile(0.95) - stats.chi2.ppf(0.95, 8)) < 1e-4)
         True
     """
 
