@@ -14,9 +14,21 @@ from lather.priors import StandardNormal, UniformCube
 IMQ_SCALES = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
+def constants(d):
+    """2ds, to 2⁻¹⁸ of the power of two below 2d."""
+    unit = 2.0 ** (math.floor(math.log2(2 * d)) - 18)
+    return [round(2 * d * s / unit) * unit for s in IMQ_SCALES]
+
+
 def imq(x, y):
-    squared, d = (x[:, None] - y[None]).square().sum(-1), x.shape[1]
-    return sum(2 * d * s / (2 * d * s + squared) for s in IMQ_SCALES)
+    squared = (x[:, None] - y[None]).square().sum(-1)
+    return sum(c / (c + squared) for c in constants(x.shape[1]))
+
+
+def test_constants_are_rounded_by_next_to_nothing():
+    for d in (1, 3, 64, 1000):
+        profile = IMQKernel().profile(d)
+        assert list(profile.constants) == constants(d) == pytest.approx([2 * d * s for s in IMQ_SCALES], rel=2e-5)
 
 
 def gaussian(h):

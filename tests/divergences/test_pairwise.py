@@ -143,17 +143,17 @@ def test_a_large_batch_fits_in_one_gib(name, prior):
     assert int(done.stdout) / 1024 < 256  # MiB; 1024 is what was promised
 
 
-@pytest.mark.parametrize("name", ["mmd-imq", "mmd-gaussian", "energy", "cramer-wold"])
+@pytest.mark.parametrize("name", ["mmd-imq", "mmd-gaussian", "energy", "cramer-wold", "stein"])
 def test_float32_error_is_far_below_the_noise_floor(name, generator):
     """Even for a large batch, where the noise floor is low: rounding must average out over pairs."""
     from lather.divergences import make_divergence
     from lather.priors import StandardNormal
 
-    divergence, prior = make_divergence(name, 32), StandardNormal(32)
-    z = [torch.randn(2048, 32, generator=generator) for _ in range(4)]
+    divergence, prior = make_divergence(name, 64), StandardNormal(64)
+    z = [torch.randn(2048, 64, generator=generator) for _ in range(4)]
     double = torch.stack([divergence(x.double(), prior) for x in z])
     single = torch.stack([divergence(x, prior) for x in z]).double()
-    assert float((single - double).abs().max()) < 3e-4 * float(double.std())
+    assert float((single - double).abs().max()) < 1e-4 * float(double.std())
 
 
 @pytest.mark.parametrize("name", ["mmd-imq", "mmd-gaussian", "energy", "cramer-wold", "distance-cdf"])
@@ -236,7 +236,7 @@ def test_smaller_blocks_are_taken_where_memory_does_not_suffice():
             (found,) = torch.autograd.grad(large, x)
             again = len(said)
             pairwise.pair_sum(x, GaussianProfile(0.1))
-        assert said and "memory did not suffice for a block of 8192 × 8192 pairs" in str(said[0].message), said
+        assert said and "memory did not suffice for blocks of pairs on cpu" in str(said[0].message), said
         assert len(said) == again, "it remembers what fits"
         torch.testing.assert_close(large, small, rtol=1e-12, atol=0)
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lather.priors import AggregatePosterior
+from lather.priors import AggregatePosterior, screened
 from lather.priors.screened import Screen
 
 
@@ -33,6 +33,14 @@ def mixture(kind: str, n: int, d: int, g: torch.Generator) -> tuple[Tensor, Tens
     return mean * max(1 - float(kind) ** 2, 0.02) ** 0.5, float(kind) * spread
 
 
+@pytest.fixture(params=[False, True], ids=["pytorch", "compiled"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param:
+        pytest.importorskip("numba", reason="numba is not installed: pip install 'lather[fast]'")
+    monkeypatch.setattr(screened, "_MANY", 1 if request.param else 2**62)
+
+
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize("d", [2, 16, 64])
 @pytest.mark.parametrize("kind", ["1.0", "0.3", "0.03", "0.003", "1e-4", "far", "clusters", "mixed", "axes"])
 def test_rows_called_certain_are_right(kind: str, d: int) -> None:
@@ -68,6 +76,7 @@ def test_float32_alone_would_be_off_and_the_bound_knows() -> None:
         assert sigma == 0.3 or float(error.max()) > 1e-2
 
 
+@pytest.mark.usefixtures("loops")
 def test_too_many_near_the_top_are_left_to_float64() -> None:
     g = torch.Generator().manual_seed(1)
     mean, std = mixture("clusters", 2500, 16, g)
@@ -76,6 +85,7 @@ def test_too_many_near_the_top_are_left_to_float64() -> None:
     assert not bool(certain.all())
 
 
+@pytest.mark.usefixtures("loops")
 def test_rows_that_are_no_numbers_are_never_certain() -> None:
     g = torch.Generator().manual_seed(2)
     mean, std = mixture("0.3", 600, 4, g)
@@ -103,3 +113,21 @@ def test_gradients_are_those_of_float64(monkeypatch: pytest.MonkeyPatch) -> None
     finally:
         torch.set_float32_matmul_precision("highest")
     assert not seen
+
+
+def test_threads_share_the_rows_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="numba is not installed: pip install 'lather[fast]'")
+    monkeypatch.setattr(screened, "_MANY", 1)
+    g = torch.Generator().manual_seed(3)
+    mean, std = mixture("axes", 2500, 16, g)
+    centre = mean.double().mean(0)
+    x = torch.randn(301, 16, generator=g).double() - centre
+    threads = torch.get_num_threads()
+    results = []
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        results.append(Screen(mean, std, centre).log_sums(x))
+    torch.set_num_threads(threads)
+    for total, certain in results[1:]:
+        torch.testing.assert_close(total, results[0][0], rtol=0, atol=1e-6)
+        assert torch.equal(certain, results[0][1])

@@ -20,6 +20,7 @@ _OPTIONAL = {
     "h5py": "h5ad",
     "huggingface_hub": "hub",
     "tensorboard": "tensorboard",
+    "numba": "fast",
     "zuko": "flows",
     "onnxruntime": "onnx",
     "ray": "ray",

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Gamma
 
+from lather.compiled import flat, shared_out
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import EmpiricalLaw, Law
 from lather.divergences.pairwise import centre, pair_sum, sweep
@@ -144,6 +145,14 @@ class _Counts:
     def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
         return torch.bincount(self.bins(block).flatten(), minlength=_BINS).double()
 
+    def fused(self, block: Tensor) -> Tensor:
+        from lather.divergences import fused
+
+        numbers, apart = flat(block)
+        columns = block.shape[1]
+        parts = shared_out(len(block), lambda i, j: fused.counts(numbers, apart, columns, i, j, _BINS))
+        return torch.from_numpy(sum(parts)).double()
+
     def bins(self, block: Tensor) -> Tensor:
         return block.nan_to_num_(0.0).clamp_(0, _BINS - 1).long()
 
@@ -160,3 +169,11 @@ class _Lookup(_Counts):
         if slope:
             block.copy_(self.slope[bins])
         return self.value[bins].sum()
+
+    def fused(self, block: Tensor) -> Tensor:
+        from lather.divergences import fused
+
+        numbers, apart = flat(block)
+        columns, tables = block.shape[1], (self.value.numpy(), self.slope.numpy())
+        parts = shared_out(len(block), lambda i, j: fused.lookup(numbers, apart, columns, i, j, *tables))
+        return torch.tensor(sum(parts), dtype=torch.float64)

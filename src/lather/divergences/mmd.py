@@ -65,7 +65,7 @@ class GaussianKernel(Spec):
 
 
 class IMQKernel(Spec):
-    """k(x, y) = Σ_s C/(C + ‖x − y‖²) with C = 2ds: the inverse multiquadric at the scales of the WAE.
+    """k(x, y) = Σ_s C/(C + ‖x − y‖²) with C = 2ds (to 2⁻¹⁸ of 2d): the inverse multiquadric at the scales of the WAE.
 
     2d is the mean squared distance of two draws from N(0, I_d), so the scales are relative to it. Heavy tails
     keep a gradient on samples far away.
@@ -87,7 +87,7 @@ class IMQKernel(Spec):
         self.at_zero = float(len(self.scales))
 
     def profile(self, d: int) -> Profile:
-        return InverseQuadraticProfile([2 * d * s for s in self.scales])
+        return InverseQuadraticProfile(_constants(self.scales, d))
 
     def prior_mean(self, r2: Tensor, d: int) -> tuple[Tensor, Tensor]:
         return _imq_fit(self.scales, d)(r2)
@@ -96,16 +96,26 @@ class IMQKernel(Spec):
         return _imq_self(self.scales, d)
 
 
+def _constants(scales: tuple[float, ...], d: int) -> list[float]:
+    """C = 2ds, rounded to 2⁻¹⁸ of 2d.
+
+    C + D is then rounded for some pairs up and for others down in float32; a C with more digits than D has would be
+    rounded alike for all, and the error would not average out.
+    """
+    grid = 2.0 ** (math.floor(math.log2(2 * d)) - 18)
+    return [max(round(2 * d * s / grid), 1) * grid for s in scales]
+
+
 @functools.lru_cache(maxsize=64)
 def _imq_fit(scales: tuple[float, ...], d: int) -> RadialFit:
     middle = d * math.sqrt((1 + 2 * min(scales)) * (1 + 2 * max(scales)))  # between the poles, near −(C + d)
-    return RadialFit(lambda r2: sum((imq_mean(r2, 2 * d * s, d) for s in scales), r2 * 0), a=middle, power=1.0)
+    return RadialFit(lambda r2: sum((imq_mean(r2, c, d) for c in _constants(scales, d)), r2 * 0), a=middle, power=1.0)
 
 
 @functools.lru_cache(maxsize=64)
 def _imq_self(scales: tuple[float, ...], d: int) -> float:
     zero = torch.zeros((), dtype=torch.float64)
-    return sum(float(imq_mean(zero, d * s, d)) for s in scales)
+    return sum(float(imq_mean(zero, c / 2, d)) for c in _constants(scales, d))
 
 
 class MMD(Divergence):

@@ -11,7 +11,6 @@ float64. Block sums are accumulated in float64.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,13 +19,16 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
+from lather.compiled import compiles
 from lather.divergences.first_order import first_order
-from lather.divergences.profiles import Profile
+from lather.divergences.memory import halving
+from lather.divergences.precision import full_precision
+from lather.divergences.profiles import FusedProfile, Profile
 
 __all__ = ["cancels", "centre", "pair_sum", "sweep"]
 
+_MANY = 2**20  # pairs from which on compiled loops are used
 _SMALLEST = 64  # rows and columns of a block at least
-_shrunk: dict[torch.device, int] = {}  # how often the sides of blocks were halved, where memory did not suffice
 
 
 def pair_sum(x: Float[Tensor, "n d"], profile: Profile) -> Float[Tensor, ""]:
@@ -52,21 +54,13 @@ def sweep(
         wanted: whether to work the gradient out.
 
     Where memory does not suffice for a block, smaller ones are taken from then on, with a warning; a
-    ``RuntimeError`` of the allocator is raised where even blocks of 64 × 64 do not fit.
+    ``RuntimeError`` of the allocator is raised where even the smallest, of 64 rows, do not fit.
     """
-    while True:
-        rows, columns = (max(side >> _shrunk.get(x.device, 0), _SMALLEST) for side in _tile(x.device))
-        try:
-            return _swept(x, y, profile, wanted, rows, columns)
-        except RuntimeError as error:
-            if not _out_of_memory(error) or rows * columns <= _SMALLEST**2:
-                raise
-        _shrunk[x.device] = _shrunk.get(x.device, 0) + 1
-        warnings.warn(
-            f"memory did not suffice for a block of {rows} × {columns} pairs on {x.device}; going on with blocks a "
-            "quarter of that size, which give the same numbers and are slower",
-            RuntimeWarning,
-            stacklevel=2,
+    rows, columns = _tile(x.device)
+    most = max(min(rows, columns) // _SMALLEST, 1).bit_length() - 1
+    with full_precision():
+        return halving(
+            "blocks of pairs", most, x.device, lambda k: _swept(x, y, profile, wanted, rows >> k, columns >> k)
         )
 
 
@@ -93,13 +87,17 @@ def _swept(
     block_size = min(rows, n) * min(columns if n > rows or not same else rows, m)
     work = x.new_empty(block_size)
     span = profile.span if x.device.type == "cpu" else block_size
-    scratch = [x.new_empty(min(span + columns, block_size)) for _ in range(profile.spare)]
+    fused = profile.fused if isinstance(profile, FusedProfile) and compiles(x, n * m, _MANY) else None
+    scratch = [x.new_empty(0 if fused else min(span + columns, block_size)) for _ in range(profile.spare)]
     for i, j, diagonal in _blocks(n, None if same else m, rows, columns):
         shape = (i.stop - i.start, j.stop - j.start)
         block = work[: shape[0] * shape[1]].view(shape)
         torch.mm(left[i], right[j].T, out=block)
         pairs = _off_diagonal(block) if diagonal else block
-        for strip in pairs.split(max(1, span // shape[1])):
+        if fused is not None:
+            value = fused(pairs)
+            total = total + (value / 2 if diagonal else value)
+        for strip in () if fused is not None else pairs.split(max(1, span // shape[1])):
             value = profile(strip, [part[: strip.numel()].view(strip.shape) for part in scratch], wanted)
             total = total + (value / 2 if diagonal else value)
         if wanted:
@@ -156,10 +154,6 @@ class _PairSum(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         x, gradient = ctx.saved_tensors
         return first_order(gradient * grad.to(gradient.dtype), x), None
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _tile(device: torch.device) -> tuple[int, int]:

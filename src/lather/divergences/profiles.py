@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from lather.compiled import flat, shared_out
 from lather.divergences.radial_fit import RadialFit
 
 __all__ = [
+    "FusedProfile",
     "GaussianProfile",
     "InversePowerProfile",
     "InverseQuadraticProfile",
@@ -41,6 +44,15 @@ class Profile(Protocol):
         ...
 
 
+@runtime_checkable
+class FusedProfile(Profile, Protocol):
+    """A profile that also has a compiled loop, for float32 on a CPU; see :mod:`lather.compiled`."""
+
+    def fused(self, block: Tensor) -> Tensor:
+        """What calling the profile does, with ``slope`` set, in one go."""
+        ...
+
+
 def _total(values: Tensor) -> Tensor:
     """Sum in two steps: rows in the block's own precision, then float64."""
     return values.sum(-1).double().sum()
@@ -65,21 +77,32 @@ class InverseQuadraticProfile:
 
     def __init__(self, constants: Sequence[float]) -> None:
         self.constants = tuple(constants)
+        self.fours = _in_fours(list(constants), 1.0), _in_fours(list(constants), 0.0)
 
     def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
         term, slopes = spare
         block.clamp_min_(0.0)
-        rows = block.new_zeros(len(block))
+        total = torch.zeros((), dtype=torch.float64, device=block.device)
         for c in self.constants:
             torch.add(block, c, out=term).reciprocal_()
-            rows.add_(term.sum(-1), alpha=c)
+            total += c * _total(term)
             if slope and c == self.constants[0]:
                 torch.mul(term, term, out=slopes).mul_(c)
             elif slope:
                 slopes.addcmul_(term, term, value=c)
         if slope:
             block.copy_(slopes)
-        return rows.double().sum()
+        return total
+
+    def fused(self, block: Tensor) -> Tensor:
+        from lather.divergences import fused
+
+        numbers, apart = flat(block)
+        columns = block.shape[1]
+        parts = shared_out(
+            len(block), lambda i, j: fused.inverse_quadratics(numbers, apart, columns, i, j, *self.fours)
+        )
+        return torch.tensor(sum(parts), dtype=torch.float64)
 
 
 class RootProfile:
@@ -161,6 +184,7 @@ class InversePowerProfile:
         self.factor = -self.scale * weight / 2
         (*value, constant), self.slope = fit.monomials()
         self.value, self.constant = torch.stack([*value, torch.zeros_like(constant)]), float(constant)
+        self.fours = _in_fours(self.value.tolist(), 0.0), _in_fours(self.slope.tolist(), 0.0)
 
     def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
         x, h = spare
@@ -172,6 +196,20 @@ class InversePowerProfile:
             _horner(self.slope, x, h)
             block.mul_(h).mul_(x.add_(1.0))  # √u · g · 2u
         return total * self.weight
+
+    def fused(self, block: Tensor) -> Tensor:
+        from lather.divergences import fused
+
+        numbers, apart = flat(block)
+        columns = block.shape[1]
+        parts = shared_out(len(block), lambda i, j: fused.inverse_powers(numbers, apart, columns, i, j, *self.fours))
+        roots, total = (sum(part) for part in zip(*parts, strict=True))
+        return torch.tensor((self.constant * roots + total) * self.weight, dtype=torch.float64)
+
+
+def _in_fours(numbers: Sequence[float], filler: float) -> np.ndarray:
+    """In float32, filled up from the front to a multiple of four."""
+    return np.array([filler] * (-len(numbers) % 4) + list(numbers), np.float32)
 
 
 def _horner(coefficients: Tensor, x: Tensor, out: Tensor) -> Tensor:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.distributions import Distribution
 
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import Law
+from lather.divergences.first_order import first_order
+from lather.divergences.memory import halving
 from lather.errors import CapabilityError, ConfigError
 from lather.priors.base import Prior
 from lather.spec import Spec
@@ -34,6 +38,10 @@ class SliceStatistic(Spec, nn.Module):
     def against_law(self, x: Float[Tensor, "k n"], law: Law) -> Float[Tensor, "k"]:
         """Compare row j with the j-th of a batch of k laws; only where ``needs_law``."""
         raise NotImplementedError
+
+    def by_slice(self, drawn: bool) -> bool:
+        """Whether each row's number follows from that row alone; ``drawn``: compared with draws."""
+        return True
 
     def centred(self, drawn: bool) -> bool:
         """Whether the expectation under the prior is exactly 0; ``drawn``: compared with draws."""
@@ -114,7 +122,18 @@ class Sliced(Divergence):
         draws: Tensor | None = None
         if self.needs(prior) == "prior samples":
             draws = prior.sample(2 * len(z), generator=generator).detach().to(z)
-        return self.each(v, z, prior, draws).mean()
+        learned = any(parameter.requires_grad for parameter in prior.parameters())
+        whole = learned or not self.statistic.by_slice(draws is not None)
+        most = 0 if whole else (self.count - 1).bit_length()
+
+        def work(times: int) -> Tensor:
+            if not times:
+                return self.each(v, z, prior, draws).mean()
+            parts = [part for part in v.tensor_split(2**times) if len(part)]
+            total: Tensor = _SumOfParts.apply(z, lambda z, part: self.each(part, z, prior, draws).sum(), parts)
+            return total / len(v)
+
+        return halving("all slices at once", most, z.device, work)
 
     def each(
         self, v: Float[Tensor, "k d"], z: Float[Tensor, "n d"], prior: Prior, draws: Float[Tensor, "m d"] | None
@@ -166,6 +185,28 @@ class Sliced(Divergence):
         q, r = torch.linalg.qr(torch.randn(blocks, d, d, generator=generator, device=device, dtype=torch.float64))
         q = q * r.diagonal(dim1=1, dim2=2).sign()[:, None]  # so that q is uniform over all rotations
         return q.mT.reshape(-1, d)[: self.count].to(z)
+
+
+class _SumOfParts(Function):
+    """Σ_p f(z, p), its gradient made with each term, so that what a term keeps for it is gone before the next."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, term: Callable[[Tensor, Tensor], Tensor], parts: list[Tensor]) -> Tensor:
+        total, gradient = z.new_zeros(()), torch.zeros_like(z)
+        for part in parts:
+            with torch.enable_grad():
+                x = z.detach().requires_grad_(ctx.needs_input_grad[0])
+                value = term(x, part)
+            total += value.detach()
+            if ctx.needs_input_grad[0]:
+                gradient += torch.autograd.grad(value, x)[0]
+        ctx.save_for_backward(z, gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        z, gradient = ctx.saved_tensors
+        return first_order(grad * gradient, z), None, None
 
 
 def slice_laws(prior: Prior, v: Float[Tensor, "k d"]) -> Law | None:

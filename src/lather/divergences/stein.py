@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
+from lather.compiled import compiles, flat, shared_out
 from lather.divergences.base import Divergence
 from lather.divergences.first_order import first_order
+from lather.divergences.memory import halving
 from lather.divergences.pairwise import centre
+from lather.divergences.precision import full_precision
 from lather.errors import CapabilityError, ConfigError
 from lather.priors.base import Prior
 
 __all__ = ["SteinDiscrepancy"]
 
-_BLOCK = 512
+_BLOCK, _SMALLEST = 512, 64  # sides of a block
+_MANY = 2**20  # pairs from which on compiled loops are used
 
 
 class SteinDiscrepancy(Divergence):
@@ -97,47 +102,87 @@ class _PairSum(Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, c2: float) -> Tensor:
-        n, d = z.shape
-        middle, dtype = centre(z.double(), z.double(), z.dtype)
-        x = (z.double() - middle).to(dtype)
-        square = x.square().sum(1)
-        more = (x.double() @ middle + (middle.square().sum() - 1) / 2).to(dtype)  # s − 1 is ⟨x, y⟩ and two of these
-        whole = z.to(dtype)
-        total = torch.zeros((), dtype=torch.float64, device=z.device)
-        pull, push = torch.zeros_like(x), torch.zeros_like(square)
-        work = x.new_empty(4, min(_BLOCK, n) ** 2)
-        b = d + c2 - 3
-        for i in range(0, n, _BLOCK):
-            rows = slice(i, i + _BLOCK)
-            for j in range(i, n, _BLOCK):
-                columns, shape = slice(j, j + _BLOCK), (len(x[rows]), len(x[j : j + _BLOCK]))
-                w, s, u, f = (part[: shape[0] * shape[1]].view(shape) for part in work)
-                torch.mm(x[rows], x[columns].T, out=s)
-                torch.add(square[columns] + c2, s, alpha=-2, out=w).add_(square[rows, None]).clamp_min_(c2)
-                s.add_(more[columns]).add_(more[rows, None])
-                torch.sqrt(w.reciprocal_(), out=f)
-                torch.mul(w, 3 * c2, out=u).add_(b).mul_(w).add_(s).mul_(f)
-                if i == j:
-                    u.fill_diagonal_(0.0)
-                total += u.sum(1).double().sum() * (1 if i == j else 2)
-                if not ctx.needs_input_grad[0]:
-                    continue
-                torch.mul(w, 15 * c2, out=u).add_(3 * b).mul_(w).add_(s).mul_(w).mul_(f)  # p
-                if i == j:
-                    u.fill_diagonal_(0.0)
-                    f.fill_diagonal_(0.0)
-                push[rows] += u.sum(1)
-                if i != j:
-                    push[columns] += u.sum(0)
-                u.add_(f)
-                pull[rows].addmm_(u, whole[columns])
-                if i != j:
-                    pull[columns].addmm_(u.T, whole[rows])
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(z, (2 * (pull - push.unsqueeze(1) * whole)).to(z.dtype))
+        most = (_BLOCK // _SMALLEST).bit_length() - 1
+        wanted = ctx.needs_input_grad[0]
+        with full_precision():
+            total, gradient = halving("blocks of pairs", most, z.device, lambda k: _swept(z, c2, wanted, _BLOCK >> k))
+        if gradient is not None:
+            ctx.save_for_backward(z, gradient)
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         z, gradient = ctx.saved_tensors
         return first_order(grad.to(gradient.dtype) * gradient, z), None
+
+
+def _swept(z: Tensor, c2: float, wanted: bool, side: int) -> tuple[Tensor, Tensor | None]:
+    """Value, and gradient if ``wanted``, in blocks of ``side`` × ``side``."""
+    n, d = z.shape
+    middle, dtype = centre(z.double(), z.double(), z.dtype)
+    x = (z.double() - middle).to(dtype)
+    square = x.square().sum(1)
+    more = (x.double() @ middle + (middle.square().sum() - 1) / 2).to(dtype)  # s − 1 is ⟨x, y⟩ and two of these
+    whole = z.to(dtype)
+    total = torch.zeros((), dtype=torch.float64, device=z.device)
+    pull, push = torch.zeros_like(x), torch.zeros_like(square)
+    machine_code = compiles(x, n * n, _MANY)
+    work = x.new_empty(1 if machine_code else 4, min(side, n) ** 2)
+    b = d + c2 - 3
+    for i in range(0, n, side):
+        rows = slice(i, i + side)
+        for j in range(i, n, side):
+            columns, shape = slice(j, j + side), (len(x[rows]), len(x[j : j + side]))
+            if machine_code:
+                u = torch.mm(x[rows], x[columns].T, out=work[0, : shape[0] * shape[1]].view(shape))
+                sides = square[rows], square[columns] + c2, more[rows], more[columns]
+                value, row_push, column_push = _fused(u, sides, c2, b, i == j)
+                total += value * (1 if i == j else 2)
+                push[rows] += row_push
+                pull[rows].addmm_(u, whole[columns])
+                if i != j:
+                    push[columns] += column_push
+                    pull[columns].addmm_(u.T, whole[rows])
+                continue
+            w, s, u, f = (part[: shape[0] * shape[1]].view(shape) for part in work)
+            torch.mm(x[rows], x[columns].T, out=s)
+            torch.add(square[columns] + c2, s, alpha=-2, out=w).add_(square[rows, None]).clamp_min_(c2)
+            s.add_(more[columns]).add_(more[rows, None])
+            torch.sqrt(w.reciprocal_(), out=f)
+            torch.mul(w, 3 * c2, out=u).add_(b).mul_(w).add_(s).mul_(f)
+            if i == j:
+                u.fill_diagonal_(0.0)
+            total += u.sum(1).double().sum() * (1 if i == j else 2)
+            if not wanted:
+                continue
+            torch.mul(w, 15 * c2, out=u).add_(3 * b).mul_(w).add_(s).mul_(w).mul_(f)  # p
+            if i == j:
+                u.fill_diagonal_(0.0)
+                f.fill_diagonal_(0.0)
+            push[rows] += u.sum(1)
+            if i != j:
+                push[columns] += u.sum(0)
+            u.add_(f)
+            pull[rows].addmm_(u, whole[columns])
+            if i != j:
+                pull[columns].addmm_(u.T, whole[rows])
+    return total, (2 * (pull - push.unsqueeze(1) * whole)).to(z.dtype) if wanted else None
+
+
+def _fused(
+    block: Tensor, sides: tuple[Tensor, Tensor, Tensor, Tensor], c2: float, b: float, diagonal: bool
+) -> tuple[float, Tensor, Tensor]:
+    """Σ u, and p summed over rows and over columns; p + √w takes the place of ⟨x, y⟩ in ``block``."""
+    from lather.divergences import fused
+
+    columns = block.shape[1]
+    numbers, vectors = flat(block)[0], [side.numpy() for side in sides]
+    row_push = np.zeros(len(block), np.float32)
+
+    def part(start: int, stop: int) -> tuple[float, np.ndarray]:
+        column_push = np.zeros(columns, np.float32)
+        constants = np.float32(c2), np.float32(b), diagonal
+        return fused.stein(numbers, columns, start, stop, *vectors, *constants, row_push, column_push), column_push
+
+    totals, column_pushes = zip(*shared_out(len(block), part), strict=True)
+    return sum(totals), torch.from_numpy(row_push), torch.from_numpy(sum(column_pushes))

@@ -57,6 +57,9 @@ class Wasserstein1d(SliceStatistic):
         self.p = p
         self.unbiased = unbiased
 
+    def by_slice(self, drawn: bool) -> bool:
+        return not (drawn and self.p == 2 and self.unbiased)  # one scale for all slices there
+
     def centred(self, drawn: bool) -> bool:
         return self.unbiased and not (drawn and self.p == 2)  # a ratio of estimates there
 

@@ -15,15 +15,20 @@ eighth of e is still a bound: a ninth is the most that was seen, with K = 5, and
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from lather.compiled import compiles, shared_out
+
 __all__ = ["Screen"]
 
 _ROWS, _COLUMNS = 1024, 1024  # a tile of logits is 4 MiB: a cache holds it, and it outweighs what is done once a tile
+_MANY = 2**26  # pairs from which on compiled loops are used
 _FLOOR = -80.0  # e^-80 is nothing beside the largest term, and exp is slow where it underflows
 _CERTAIN = 5e-5  # nats; exponentials and sums in float32 add 10⁻⁶
 _TYPICAL = 1 / 8  # of the bound: what rounding does on average, at most
@@ -72,6 +77,7 @@ class Screen:
             linear = mu * precision
             constant = (mu * linear).sum(1, keepdim=True) / 2 + self.volume[columns, None]
             self.tiles.append(torch.cat([precision / -2, linear, -constant], 1).float().T.contiguous())
+        self.machine_code = False
         self.largest = torch.stack([tile.abs().amax(1) for tile in self.tiles], 1).double()  # (2d + 1, tiles)
 
     def log_sums(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
@@ -79,6 +85,7 @@ class Screen:
 
         Ends early, the rest uncertain, where too many pairs matter for this to pay.
         """
+        self.machine_code = compiles(self.largest.float(), len(x) * len(self.mean), _MANY)
         total = torch.full((len(x),), math.nan, dtype=torch.float64)
         certain = torch.zeros(len(x), dtype=torch.bool)
         for start in range(0, len(x), _ROWS):
@@ -89,15 +96,21 @@ class Screen:
         return total, certain
 
     def _block(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        n = len(x)
-        features = torch.cat([x.square(), x, torch.ones(n, 1, dtype=x.dtype)], 1)
+        features = torch.cat([x.square(), x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
         bounds = _Bounds(features.abs() @ self.largest, features.shape[1])
-        features = features.float()
+        room = len(x) * max(_CROWD, len(self.mean) // 400)
+        sums = (self._compiled_sums if self.machine_code else self._sums)(features.float(), bounds, room)
+        if sums is None:
+            return torch.full((len(x),), math.nan, dtype=torch.float64), torch.zeros(len(x), dtype=torch.bool)
+        return self._joined(x, *sums, bounds)
+
+    def _sums(self, features: Tensor, bounds: _Bounds, room: int) -> tuple[Tensor, Tensor, Tensor, _Parts] | None:
+        """Base, Σ exp(a − base), what that may be off by, and pairs set aside; ``None`` where they are too many."""
+        n = len(features)
         low = torch.full((n,), -math.inf)  # what the largest logit of a row is at least
         work = torch.empty(n * min(_COLUMNS, len(self.mean)))
         everything = torch.arange(n)
         sums, near = _Parts(), _Parts()
-        left = n * max(_CROWD, len(self.mean) // 400)
         for t, tile in enumerate(self.tiles):
             block = torch.mm(features, tile, out=work[: n * tile.shape[1]].view(n, -1))
             top = block.amax(1)
@@ -117,20 +130,49 @@ class Screen:
                 i = close[i]
                 near.add(t, rows[i], block[i, j], j)
                 block[i, j] = -math.inf
-                left -= len(i)
-                if left < 0:
-                    return low, torch.zeros(n, dtype=torch.bool)
+                room -= len(i)
+                if room < 0:
+                    return None
             sums.add(t, rows, top, block.sub_(top.unsqueeze(1)).clamp_(min=_FLOOR).exp_().sum(1))
-        return self._joined(x, sums, near, low.double(), bounds)
-
-    def _joined(self, x: Tensor, sums: _Parts, near: _Parts, base: Tensor, bounds: _Bounds) -> tuple[Tensor, Tensor]:
-        """The sums of the tiles, and the pairs set aside: those still near the top exactly, the others as they were."""
-        total, risk = torch.zeros(2, len(x), dtype=torch.float64)  # in units of exp(base)
+        base = low.double()
+        total, risk = torch.zeros(2, n, dtype=torch.float64)
         if sums.rows:
-            t, rows, top, terms = sums.joined()
+            tile_index, rows, top, terms = sums.joined()
             terms = (top.double() - base[rows]).exp() * terms
             total.index_add_(0, rows, terms)
-            risk.index_add_(0, rows, terms * bounds.harm[t, rows])
+            risk.index_add_(0, rows, terms * bounds.harm[tile_index, rows])
+        return base, total, risk, near
+
+    def _compiled_sums(
+        self, features: Tensor, bounds: _Bounds, room: int
+    ) -> tuple[Tensor, Tensor, Tensor, _Parts] | None:
+        """:meth:`_sums`, all that is done to a tile in one loop."""
+        n, near = len(features), _Parts()
+        low, top = torch.full((2, n), -math.inf)
+        total, risk = torch.zeros(2, n, dtype=torch.float64)
+        state = [vector.numpy() for vector in (low, top, total, risk)]
+        work = torch.empty(n * min(_COLUMNS, len(self.mean)))
+        for t, tile in enumerate(self.tiles):
+            columns = tile.shape[1]
+            block = torch.mm(features, tile, out=work[: n * columns].view(n, columns)).view(-1)
+            views = block.numpy(), block.view(torch.int32).numpy(), columns
+            limits = [bound[t].numpy() for bound in (bounds.error, bounds.depth, bounds.nothing, bounds.harm)]
+
+            part = functools.partial(_tile_part, views, limits, bounds.needed[t], state, room)
+            for aside in shared_out(n, part):
+                if aside is None or len(aside[0]) > room:
+                    return None
+                room -= len(aside[0])
+                if len(aside[0]):
+                    near.add(t, aside[0], aside[2], aside[1])
+        base = low.double()
+        scale = (top.double() - base).exp()
+        return base, total * scale, risk * scale, near
+
+    def _joined(
+        self, x: Tensor, base: Tensor, total: Tensor, risk: Tensor, near: _Parts, bounds: _Bounds
+    ) -> tuple[Tensor, Tensor]:
+        """With the pairs set aside: those still near the top exactly, the others as they were."""
         if near.rows:
             t, rows, logit, columns = near.joined()
             columns = columns + t * _COLUMNS
@@ -142,6 +184,18 @@ class Screen:
                 apart = (x[i] - (self.mean[j].double() - self.centre)) / self.std[j].double()
                 total.index_add_(0, i, (-0.5 * apart.square().sum(1) - self.volume[j] - base[i]).exp())
         return base + total.log(), (risk <= _CERTAIN * total) & (total > 0)
+
+
+def _tile_part(
+    views: tuple[Any, ...], limits: list[Any], needed: bool, state: list[Any], room: int, start: int, stop: int
+) -> list[Tensor] | None:
+    """Some rows of a tile; rows, columns and logits of what was set aside, ``None`` where there was no room."""
+    from lather.priors import fused
+
+    size = room if needed else 0
+    aside = [torch.empty(size, dtype=kind) for kind in (torch.int64, torch.int64, torch.float32)]
+    found = fused.add_tile(*views, start, stop, *limits, needed, *state, *(part.numpy() for part in aside))
+    return None if found < 0 else [part[:found].clone() for part in aside]
 
 
 class _Parts:
