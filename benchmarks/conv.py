@@ -18,10 +18,10 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from training import D, Stamps, images, nets
 
 import lather as lt
 from lather.models.nets import build_nets
+from training import D, Stamps, images, nets
 
 TEST = 2000
 
