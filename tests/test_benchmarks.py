@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +44,20 @@ def test_the_gpu_script_says_that_there_is_none_and_runs_all_the_same(
         name, value, gradient = line.split()
         assert float(value) < 1e-3, name
         assert float(gradient) < 1e-4, name
+
+
+def test_memory_of_a_large_batch_is_measured_in_a_process_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "large_batch.py", "--n", "128", "--d", "4", "--threads", "1", "--names", "energy", "--plain"],
+        cwd=BENCHMARKS,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    rows = [line.rsplit(maxsplit=3) for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["energy", "energy, plain"], done.stderr
+    assert all(float(peak) >= float(before) > 50 for _, before, peak, _ in rows)
 
 
 def test_exponents_are_slopes() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 from lather.errors import RunError
 
 __all__ = ["atomically", "read_json", "sweep", "sync_folder", "write_json"]
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # halves of a character, which alone no file can be written with
 
 
 @contextlib.contextmanager
@@ -59,13 +63,36 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, *, largest: int = 64 * 2**20) -> Any:
-    """Read JSON; raises :class:`~lather.errors.RunError` that names the file where it cannot be read."""
+    """Read what :func:`write_json` writes: JSON without NaN, infinities, or whole numbers of more than 64 bits.
+
+    Raises:
+        RunError: there is no such file, or none that can be read; the message names it.
+    """
     try:
+        if path.exists() and not path.is_file():
+            raise RunError(f"{path} is no ordinary file, and reading it may never end; replace it")
         size = path.stat().st_size
         if size > largest:
             raise RunError(f"{path} has {size} bytes, more than the {largest} that such a file may have")
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text, parse_constant=_number, parse_float=_number, parse_int=_whole)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except FileNotFoundError:
         raise RunError(f"{path} does not exist") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is no finite number")
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
+        raise ValueError(f"{text[:40]}{'…' * (len(text) > 40)} is no number of 64 bits")
+    return int(text)

@@ -17,12 +17,13 @@ from typing import Any, ClassVar, TypeVar, cast
 import torch
 
 from lather.absent import Absent, name_of
-from lather.errors import ConfigError
+from lather.errors import ConfigError, LatherError
 
 __all__ = ["Spec", "build", "known", "to_json"]
 
 S = TypeVar("S", bound="Spec")
 _KNOWN: dict[str, type[Spec]] = {}
+_NOT_FINITE = ("nan", "inf", "-inf")  # what `repr` makes of floats that JSON has no word for
 _MAX_TENSOR = 65_536  # numbers; a larger tensor belongs in a safetensors file, not in a configuration
 
 
@@ -211,14 +212,21 @@ class _Reader:
             return value
         keys = set(value)
         if keys == {"float"}:
+            if value["float"] not in _NOT_FINITE:
+                raise ConfigError(f"{value['float']!r} is none of {', '.join(_NOT_FINITE)}")
             return float(value["float"])
         if keys in ({"tensor", "dtype"}, {"shape", "dtype"}):
             dtype = getattr(torch, str(value["dtype"]), None)
             if not isinstance(dtype, torch.dtype):
                 raise ConfigError(f"unknown tensor dtype {value['dtype']!r}")
-            if "shape" in keys:
-                return _placeholder(value["shape"], dtype)
-            return torch.tensor(value["tensor"], dtype=dtype)
+            try:
+                if "shape" in keys:
+                    return _placeholder(value["shape"], dtype)
+                return torch.tensor(value["tensor"], dtype=dtype)
+            except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+                if isinstance(error, LatherError):
+                    raise
+                raise ConfigError(f"a tensor of a configuration cannot be made: {error}") from error
         if keys == {"custom"}:
             return self._custom.setdefault(str(value["custom"]), Absent(str(value["custom"])))
         if keys == {"shared"}:
@@ -246,5 +254,7 @@ class _Reader:
                 keyword[key] = item
         try:
             return cls(*positional, **keyword)
-        except TypeError as error:
-            raise ConfigError(f"{name}: {error}") from error
+        except LatherError:
+            raise
+        except Exception as error:  # constructors expect what `spec` wrote; anything else fails in them in many ways
+            raise ConfigError(f"{name} cannot be built from these arguments: {error}") from error

@@ -40,10 +40,12 @@ def test_gaps_are_those_of_the_sorted_sample_to_one_cell() -> None:
     z = latents(20_000, 3).double()
     found = sums_of(z, StandardNormal(3))
     exact = stats.kstest(z.square().sum(1).numpy(), stats.chi2(3).cdf).statistic
-    assert exact - 2**-16 <= found.radius_gap() <= exact
-    for axis, gap in enumerate(found.axis_gaps().tolist()):
-        exact = stats.kstest(z[:, axis].numpy(), "norm").statistic
-        assert exact - 2**-16 <= gap <= exact
+    assert exact - 2**-16 <= float(found.radius.gaps(20_000)) <= exact
+    for directions, cells in ((torch.eye(3), found.axes), (found.directions, found.slices)):
+        for direction, gap in zip(directions.double(), cells.gaps(20_000).tolist(), strict=True):
+            exact = stats.kstest((z @ direction).numpy(), "norm").statistic
+            assert exact - 2**-16 <= gap <= exact
+            assert cells.error == 2**-16
 
 
 def test_parts_in_any_order_are_the_whole() -> None:
@@ -56,8 +58,9 @@ def test_parts_in_any_order_are_the_whole() -> None:
             merged.merge(parts[i])
         assert merged.n == whole.n
         assert merged.outside == whole.outside
-        assert torch.equal(merged.radius, whole.radius)
-        assert torch.equal(merged.axes, whole.axes)
+        for name in ("radius", "axes", "slices"):
+            assert torch.equal(getattr(merged, name).counts, getattr(whole, name).counts)
+        torch.testing.assert_close(merged.waves.sums, whole.waves.sums, rtol=1e-12, atol=1e-9)
         assert merged.ladder() == pytest.approx(whole.ladder(), rel=1e-10)
 
 
@@ -70,13 +73,21 @@ def test_other_priors_give_the_rows_they_can() -> None:
     assert "strays" not in rows
     assert rows["per_axis"].details["n"] == 30_000
     assert rows["per_axis"].p > 1e-3
-    assert whole_rows(1.1 * z, z[:1000].double(), mixture)["per_axis"].p < 1e-6
+    assert rows["per_slice"].p > 1e-3
+    assert "waves" not in rows
+    wider = whole_rows(1.1 * z, z[:1000].double(), mixture)
+    assert wider["per_axis"].p < 1e-6
+    assert wider["per_slice"].p < 1e-6
     assert not whole_rows(torch.rand(40, 2), torch.rand(40, 2).double(), UniformCube(2)).keys() & {
         "ladder_1",
         "per_axis",
+        "per_slice",
+        "waves",
     }
     with pytest.raises(ShapeError, match="cannot be added"):
         LatentSums(mixture).merge(LatentSums(LaplacePrior(2)))
+    with pytest.raises(ShapeError, match="directions of seed 1 and of seed 0"):
+        LatentSums(mixture).merge(LatentSums(mixture, seed=1))
     with pytest.raises(ShapeError, match=r"\(m, 2\)"):
         LatentSums(mixture).update(torch.zeros(5, 3))
 

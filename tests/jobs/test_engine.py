@@ -132,7 +132,9 @@ def test_an_attempt_that_died_before_its_first_checkpoint_is_begun_anew(tmp_path
     folder.mkdir()
     (folder / ".lock").touch()
     (folder / ".config.json.17.tmp").write_text("{")
+    (folder / "error.txt").write_text("of an attempt that failed before its first step")
     assert attempt(JOB.plain(), str(folder), False)["error"] is None
+    assert not (folder / "error.txt").exists()
     report = json.loads((folder / "report.json").read_text())
     (folder / "report.json").unlink()  # died while it measured
     assert attempt(JOB.plain(), str(folder), False)["error"] is None

@@ -151,3 +151,31 @@ def test_a_stopped_call_leaves_runs_that_go_on(number: signal.Signals, tmp_path:
     assert not (folder / "model.safetensors").exists()
     assert attempt(JOB.plain(), str(folder), False, share(cores(), None)[1])["error"] is None
     assert same(folder, undisturbed)
+
+
+@pytest.mark.exhaustive
+def test_a_study_on_ray_loses_a_worker_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``lather study --engine ray``, whose only training is killed, against the same study here and undisturbed."""
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    from lather.cli import main
+    from lather.studies.dimension import Sizes
+
+    small = Sizes(flat=(2,), steps=1500, hidden=64, candidates=("gaussian",), ideal=(9,), bubbles=400)
+    monkeypatch.setattr("lather.studies.dimension.QUICK", small)
+    folders = {engine: tmp_path / engine for engine in ("local", "ray")}
+    call = ["study", "dimension", "--data", "digits", "--quick", "--workers", "1", "--quiet"]
+    asked, name = None, ""
+    for engine, out in folders.items():
+        if engine == "ray":
+            (name,) = (path.name for path in (folders["local"] / "runs").iterdir() if path.is_dir())
+            asked = kill_in_training(out / "runs" / name, "ray::attempt")
+        with pytest.raises(SystemExit) as ended:
+            main([*call, "--out", str(out), "--engine", engine])
+        assert ended.value.code == 0
+    assert asked is not None
+    assert len(asked()) == 1
+    assert same(*(out / "runs" / name for out in folders.values()))
+    local, ray = (json.loads((out / "study.json").read_text(encoding="utf-8")) for out in folders.values())
+    assert local["failures"] == ray["failures"] == []
+    assert local["tables"] == ray["tables"]
+    assert local["claims"] == ray["claims"]

@@ -19,6 +19,7 @@ import lather as lt
 from lather.auditing.accumulator import Audit
 from lather.data.latent_blocks import pieces_of, read_piece
 from lather.errors import ConfigError, DataError, RunError, ShapeError
+from lather.jobs.engines import check_engine
 from lather.priors import StandardNormal, UniformCube
 from lather.streaming.spread import spread
 
@@ -50,8 +51,9 @@ def test_any_division_in_any_order_gives_the_same(cuts: list[int], chance: Any) 
     whole, parts = gathered(z, [], [0]), gathered(z, cuts, order)
     assert parts.n == whole.n == N
     assert torch.equal(parts.sample(), whole.sample())
-    assert torch.equal(parts.sums.radius, whole.sums.radius)
-    assert torch.equal(parts.sums.axes, whole.sums.axes)
+    for name in ("radius", "axes", "slices"):
+        assert torch.equal(getattr(parts.sums, name).counts, getattr(whole.sums, name).counts)
+    torch.testing.assert_close(parts.sums.waves.sums, whole.sums.waves.sums, rtol=1e-12, atol=1e-9)
     torch.testing.assert_close(parts.sums.second, whole.sums.second, rtol=1e-12, atol=1e-9)
     assert parts.sums.fourth == pytest.approx(whole.sums.fourth, rel=1e-12)
 
@@ -182,6 +184,22 @@ def test_parquet_is_read_through_urls(few_draws: None) -> None:
     report = lt.audit_files("memory://bucket/z/*.parquet", workers=0, progress=False)
     assert report.rows["radius"].effect == lt.audit(z).rows["radius"].effect
     assert "3 files" in report.context["source"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"address": "auto"}, "is that of a Ray cluster; it takes engine='ray'"),
+        ({"engine": "ray", "workers": 0}, "this very process"),
+    ],
+)
+def test_settings_of_the_engine_that_do_not_go_together(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        lt.audit_files("never looked at", **settings)
+    with pytest.raises(ConfigError, match=words), spread([Square(1)], **{"workers": 1, **settings}):
+        pass
+    with pytest.raises(ConfigError, match="must be 'local' or 'ray', got 'slurm'"):
+        check_engine("slurm", None, 1)
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lather.data import load
 from lather.errors import ShapeError
-from lather.studies.contrast import decided, difference, verdict
+from lather.studies.deciding import decided, difference, verdict
 from lather.studies.drift import LatentDrift
 from lather.studies.interpolation import pairs
 from lather.studies.jacobian import jacobian_norm

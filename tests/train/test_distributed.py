@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from lather.errors import ConfigError
 from lather.models import Autoencoder, DecoderPenalty, Gaussian, LatentNorm, Match, Point, Reconstruction
 from lather.models.objective import Objective, Term
 from lather.models.step import Step
-from lather.priors import StandardNormal
+from lather.priors import StandardNormal, UniformSphere
 from lather.train import fit, gather_latents, open_run
 from lather.train.checkpoint import load_checkpoint
 
@@ -91,12 +92,34 @@ def sharded(rank: int, world: int) -> dict[str, Tensor]:
     return {f"gradient.{key}": p.grad.full_tensor() for key, p in named.items()}
 
 
+UNEVEN = {2: (19, 5), 3: (12, 0, 12)}  #: data of the batch on each process, by how many processes there are
+
+
+def uneven(name: str, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
+    """A divergence of the latents of all processes, which have different numbers of data, in a loop of one's own."""
+    torch.manual_seed(5)
+    encoder = nn.Linear(7, D).double()
+    z = encoder(batch().split(UNEVEN.get(world, (24,)))[rank])
+    prior = UniformSphere(D) if name == ON_SPHERE else StandardNormal(D)
+    z = z / z.norm(dim=1, keepdim=True) if name == ON_SPHERE else z
+    divergence = make_divergence(name, D)
+    value = divergence(gather_latents(z), prior.double(), generator=torch.Generator().manual_seed(1))
+    value.backward()
+    found = {"value": value.detach(), **{key: p.grad for key, p in encoder.named_parameters()}}
+    if world > 1:  # as data-parallel training does
+        for key in ("weight", "bias"):
+            dist.all_reduce(found[key])
+            found[key] /= world
+    return found
+
+
 def rank_main(rank: int, folder: Path, world: int) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=world)
     everything = {f"{name}|{key}": t for name in OBJECTIVES for key, t in outcome(name, rank, world).items()}
     everything |= {f"local|{key}": t for key, t in outcome("energy", rank, world, local=True).items()}
     everything |= {f"sharded|{key}": t for key, t in sharded(rank, world).items()}
+    everything |= {f"uneven {name}|{key}": t for name in DIVERGENCES for key, t in uneven(name, rank, world).items()}
     save_file({key: tensor.contiguous() for key, tensor in everything.items()}, folder / f"{rank}.safetensors")
     dist.destroy_process_group()
 
@@ -121,6 +144,14 @@ def test_losses_and_gradients_are_those_of_one_process(name: str, ranks: list[di
             found = [part[key] for part in parts]
         for one in found:
             torch.testing.assert_close(one, expected, rtol=1e-9, atol=1e-11, msg=lambda text, key=key: f"{key}: {text}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_processes_may_bring_different_numbers_of_latents(name: str, ranks: list[dict[str, Tensor]]) -> None:
+    for key, expected in uneven(name).items():
+        for rank in ranks:
+            torch.testing.assert_close(rank[f"uneven {name}|{key}"], expected, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.slow
@@ -158,7 +189,7 @@ from small import digits
 from lather.train import fit
 out, model, resume, changes = Path(sys.argv[2]), MODELS[sys.argv[3]](), sys.argv[4] == "resume", eval(sys.argv[5])
 print("go", flush=True)
-fit(model, digits(), out=out, resume=resume, devices=2, accelerator="cpu", **{**SETTINGS, **changes})
+fit(model, digits(), out=out, resume=resume, accelerator="cpu", **{**SETTINGS, "devices": 2, **changes})
 """
 SETTINGS = {"epochs": 2, "batch_size": 64, "progress": False, "log_every": 7, "checkpoint_seconds": 0}
 
@@ -290,6 +321,63 @@ def test_one_process_goes_on_with_the_run_of_two(tmp_path: Path, uninterrupted: 
     assert [row["epoch"] for row in run.metrics if row["split"] == "validation"] == [1, 2, 3, 4, 5, 6, 7]
     losses = [loss for _, loss in rows(out, "validation")]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 3)])
+def test_a_run_of_some_processes_goes_on_with_more(before: int, after: int, tmp_path: Path) -> None:
+    """To the weights of one process that was not interrupted: the model draws nothing."""
+    how = {**SETTINGS, "batch_size": 48, "precision": "64-true", "ema": 0.9, "schedule": "constant"}
+    fit(certain("learned"), digits(), out=tmp_path / "one", **how)
+    out = tmp_path / "some"
+    trained(tmp_path, out, "learned", **{**how, "epochs": 1, "devices": before})
+    _, state = load_checkpoint(out / "last.ckpt")
+    trained(tmp_path, out, "learned", resume=True, **{**how, "devices": after})
+    assert 0 < state["t"] < load_checkpoint(out / "last.ckpt")[1]["t"]
+    expected = load_file(tmp_path / "one" / "model.safetensors")
+    for name, tensor in load_file(out / "model.safetensors").items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-7, atol=1e-9)
+
+
+def launched(node: int, port: int, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """``lather train`` on one of two machines of one process each, both of them this one, started by torchrun."""
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"),
+            *("--node-rank", str(node), "--master-addr", "127.0.0.1", "--master-port", str(port)),
+            *("--no-python", sys.executable, "-c", "from lather.cli import main; main()"),
+            *("train", "digits", "--nodes", "2", "--devices", "1", "--accelerator", "cpu", "--quiet", *arguments),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
+
+
+@pytest.mark.exhaustive
+def test_two_machines_train_what_one_process_trains(tmp_path: Path) -> None:
+    how = ("--recipe", "sigreg", "--latent", "2", "--epochs", "2", "--batch-size", "64", "--precision", "64-true")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    nodes = [launched(node, port, tmp_path, *how, "--out", "two") for node in (0, 1)]
+    try:
+        for node in nodes:
+            said, _ = node.communicate(timeout=240)
+            assert node.returncode == 0, said
+    finally:
+        for node in nodes:
+            if node.poll() is None:
+                os.killpg(node.pid, signal.SIGKILL)
+    one = [sys.executable, "-c", "from lather.cli import main; main()", "train", "digits", *how, "--out", "one"]
+    subprocess.run([*one, "--quiet"], cwd=tmp_path, check=True, capture_output=True)
+    expected = load_file(tmp_path / "one" / "model.safetensors")
+    for name, tensor in load_file(tmp_path / "two" / "model.safetensors").items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-7, atol=1e-9)
+    assert (tmp_path / "two" / "report.json").exists()
 
 
 @pytest.mark.slow

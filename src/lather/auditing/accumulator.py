@@ -21,12 +21,13 @@ __all__ = ["Audit"]
 class Audit:
     """An audit that latents are added to, block by block, on any number of machines.
 
-    Two things are kept: sums over *all* latents (moments; counts in cells of equal probability of the radius and of
-    each axis), from which come mean, covariance, radius, axes and strays; and a random part of at most 20 000 latents
-    for the tests that look at pairs. Which latents these are depends on the seed and on their place in the sample
+    Two things are kept. Sums over *all* latents: moments; counts in cells of equal probability of the radius, of each
+    axis and along 16 random directions; characteristic functions along these. From them come mean, covariance, radius,
+    axes, random directions and strays. And a random part of at most 20 000 latents, for the tests that look at pairs.
+    Which latents these are depends on the seed and on their place in the sample alone, and the directions on the seed
     alone, so that the report is the same, to the rounding of sums, however the sample was divided.
 
-    Memory: that part, 8 d² bytes for second moments and at most 33 MiB of counts.
+    Memory: that part, 8 d² bytes for second moments and at most 41 MiB of counts.
 
     Args:
         prior: what the latents should follow.
@@ -48,7 +49,7 @@ class Audit:
         if not 100 <= keep <= MOST_LATENTS:
             raise DataError(f"the random part holds 100 to {MOST_LATENTS} latents, got keep={keep}")
         self.prior, self.seed, self.keep = prior, seed, keep
-        self.sums = LatentSums(prior)
+        self.sums = LatentSums(prior, seed=seed)
         self._keys = np.empty(0, np.uint64)
         self._places = np.empty(0, np.int64)
         self._rows: Tensor | None = None

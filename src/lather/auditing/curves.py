@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lather.auditing.theme import CLASSES, LIGHT, Theme, dress, legend
+from lather.auditing.theme import CLASSES, LIGHT, Theme, dress, legend, literal
 from lather.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def loss_curves(rows: Sequence[Mapping[str, Any]], theme: Theme = LIGHT) -> Figu
             if points:
                 marker = "o" if len(points) < 40 and split == "validation" else None
                 axes.plot(*zip(*points, strict=True), color=colour, linewidth=width, label=split, marker=marker, ms=3)
-        axes.set(xlabel="step", title=name.replace("_", " "))
+        axes.set(xlabel="step", title=literal(name.replace("_", " "), 40))
         values = sorted(row[name] for row in rows if isinstance(row.get(name), (int, float)))
         if values[0] > 0 and values[-1] > 30 * values[len(values) // 2]:
             axes.set_yscale("log")

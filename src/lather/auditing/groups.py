@@ -42,8 +42,8 @@ GROUPS = (
         "Every line compares latents of held-out data with draws from the prior, each looking at something else. Read "
         "the effect first, then whether it is beyond chance, then how many samples it takes to see it (n*).",
         (
-            *("three_way", "ladder_*", "radius", "pair_distance", "energy", "mmd_small", "per_axis", "signal"),
-            *("energy_sampler", "held", "held_*"),
+            *("three_way", "ladder_*", "radius", "pair_distance", "energy", "mmd_small", "per_axis", "per_slice"),
+            *("waves", "signal", "energy_sampler", "held", "held_*"),
         ),
     ),
     Group(

@@ -76,8 +76,9 @@ def measure_latents(
     (``fidelity_…`` and ``kid_…`` of ``reconstruction``, ``posterior`` and ``prior``), ``precision``, ``recall``,
     ``density``, ``coverage``, ``gap``, ``blame``; and the geometry (``effective_rank``, ``two_nn``,
     ``active_units``). Samples are shuffled first (test sets come sorted by class). Of more than 20 000 latents, mean,
-    covariance, radius, axes and strays are those of all of them, taken in one pass; the other rows look at a random
-    part (``details["n"]``), and at most 4000 data are decoded.
+    covariance, radius, axes and strays are those of all of them, taken in one pass, as are two rows that there are only
+    then, along random directions (``per_slice``, ``waves``, after ``per_axis``); the other rows look at a random part
+    (``details["n"]``), and at most 4000 data are decoded.
 
     Args:
         latents: one posterior draw (for a deterministic encoder: the code) of each held-out datum, (n, d) or
@@ -139,7 +140,7 @@ def measure_latents(
     if sums is not None:
         whole, n = rows_of(sums, z, prior, generator=split), sums.n
     else:
-        whole = whole_rows(every, z, prior, generator=split) if n > len(z) else {}
+        whole = whole_rows(every, z, prior, seed=seed, generator=split) if n > len(z) else {}
     # a stream of its own: a user may have drawn the latents themselves from this very seed
     own = torch.Generator(device=prior.like.device).manual_seed((seed + _STREAM) % 2**63)
     sides = [None if x is None else x.detach().flatten(1)[order.to(x.device)].cpu().double() for x in (means, stds)]
@@ -153,6 +154,7 @@ def measure_latents(
         energy_row(z, prior, generator=own),
         mmd_small_row(z, prior, generator=own),
         per_axis_row(z, prior, generator=own),
+        *(whole[key] for key in ("per_slice", "waves") if key in whole),
         *side.get("signal", "holes", "crowding"),
         strays_row(z, prior, generator=own),
     ]

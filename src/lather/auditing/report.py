@@ -133,6 +133,8 @@ class Report:
         Raises:
             RunError: a file is missing, damaged, or from another version of the format.
         """
+        from lather.auditing.card import plain
+
         folder = Path(folder)
         data = read_json(folder / "report.json")
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
@@ -141,7 +143,18 @@ class Report:
             rows = [Row.from_dict(row) for row in data["rows"]]
             names = ("n", "d", "prior", "seed", "context", "plots")
             report = cls(rows={row.key: row for row in rows}, **{name: data[name] for name in names})
-        except (KeyError, TypeError) as error:
+            for what, kinds in (
+                ("n", int),
+                ("d", int),
+                ("seed", int),
+                ("prior", str),
+                ("context", dict),
+                ("plots", dict),
+            ):
+                if not isinstance(data[what], kinds) or isinstance(data[what], bool):
+                    raise TypeError(f"{what} is {data[what]!r:.80}")
+            plain(report), report.to_dict()  # what cannot be shown is found here rather than by whoever shows it
+        except Exception as error:  # of which those who show expect nothing but what they wrote
             raise RunError(f"{folder / 'report.json'} is damaged ({error}); measure the run again") from error
         report.arrays.update(_read_arrays(folder / "report.npz"))
         return report
@@ -166,9 +179,15 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(path) as archive:
             if sum(member.file_size for member in archive.infolist()) > _LARGEST:
                 raise RunError(f"{path} unpacks to more than {_LARGEST} bytes; it was not written by Lather")
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        with np.load(path, allow_pickle=False) as loaded:
+            arrays = {name: loaded[name] for name in loaded.files}
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; it belongs to report.json beside it") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except RunError:
+        raise
+    except Exception as error:  # numpy parses headers as Python literals, which fails in many ways
         raise RunError(f"{path} cannot be read: {error}; measure the run again") from error
+    foreign = [name for name, x in arrays.items() if not isinstance(x, np.ndarray) or x.dtype.kind not in "buifU"]
+    if foreign:
+        raise RunError(f"{path}[{foreign[0]}] holds no numbers; it was not written by Lather: measure the run again")
+    return arrays

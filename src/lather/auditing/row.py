@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -94,15 +94,27 @@ class Row:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Row:
-        """Undo :meth:`to_dict`; raises :class:`~lather.errors.RunError` where fields are missing or unknown."""
+        """Undo :meth:`to_dict`.
+
+        Raises:
+            RunError: fields that are missing, unknown, or of another type than :meth:`to_dict` writes.
+        """
         try:
             size = data["n_star"]
             if size is not None:
                 n, low, high = (math.inf if size[k] is None else float(size[k]) for k in ("n", "low", "high"))
                 size = DetectionSize(n, low, high, int(size["tested"]))
-            return cls(**{**data, "n_star": size})
-        except (KeyError, TypeError, ValueError) as error:
+            row = cls(**{**data, "n_star": size})
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"a row of the report is damaged ({error}); measure the run again") from error
+        for names, right, what in _FIELDS:
+            for name in names:
+                if not right(getattr(row, name)):
+                    raise RunError(
+                        f"a row of the report is damaged: {name} is {getattr(row, name)!r:.80}, and should be {what}; "
+                        "measure the run again"
+                    )
+        return row
 
 
 def judge(rows: Sequence[Row]) -> list[Row]:
@@ -135,6 +147,21 @@ def worst(rows: Sequence[Row]) -> Verdict:
     """The worst colour among ``rows``; grey only if none has a colour."""
     order: tuple[Verdict, ...] = ("red", "amber", "green")
     return next((colour for colour in order if any(row.verdict == colour for row in rows)), "grey")
+
+
+def _number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+#: what the fields of a row that is read must be: names, test, and the words for it
+_FIELDS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (("key", "title", "meaning", "all_clear", "remedy"), lambda value: isinstance(value, str), "text"),
+    (("effect", "null", "z", "p", "p_adjusted", "low", "high"), _number, "a number or null"),
+    (("p_is_bound", "headline"), lambda value: isinstance(value, bool), "true or false"),
+    (("verdict",), lambda value: value in ("green", "amber", "red", "grey"), "green, amber, red or grey"),
+    (("reason",), lambda value: value is None or isinstance(value, str), "text or null"),
+    (("details",), lambda value: isinstance(value, dict), "an object"),
+)
 
 
 def _finite(x: float) -> float | None:

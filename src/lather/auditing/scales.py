@@ -60,6 +60,8 @@ _SCALES: tuple[tuple[str, Scale], ...] = (
     ("energy*", Scale("energy distance", _STAYS_BELOW, better="lower")),
     ("mmd_small", Scale("squared MMD", _STAYS_BELOW, better="lower")),
     ("per_axis", Scale("largest gap", _STAYS_BELOW, better="lower")),
+    ("per_slice", Scale("largest gap", _STAYS_BELOW, better="lower")),
+    ("waves", Scale("Epps–Pulley distance", _STAYS_BELOW, better="lower")),
     ("signal", Scale("largest gap", _STAYS_BELOW, better="lower")),
     ("held*", Scale("standard deviations", "asked, at most", better="lower")),
     ("holes", Scale("of prior draws", "by chance, at most", "share", "lower")),

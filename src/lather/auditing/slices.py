@@ -19,7 +19,15 @@ from lather.divergences.detection import DetectionSize
 from lather.divergences.hermite_null import P_FLOOR
 from lather.priors.base import Prior
 
-__all__ = ["Slices", "axis_row_from", "per_axis_row", "signal_directions", "signal_row", "slices"]
+__all__ = [
+    "Slices",
+    "axis_row_from",
+    "per_axis_row",
+    "random_row_from",
+    "signal_directions",
+    "signal_row",
+    "slices",
+]
 
 _MOST = 20_000  # latents that are sorted along each direction
 _LIFT = 0.35  # how far the median of √n·D_n lies above √n·D
@@ -140,6 +148,32 @@ def axis_row_from(found: Slices, mean: Float[Tensor, "d"], std: Float[Tensor, "d
         f"{at:.2f}, standard deviation {width:.2f}).",
         "Along every axis the latents are spread like the prior.",
         "Add Sliced(Wasserstein1d(), directions=torch.eye(d)) to the objective, which looks at every axis.",
+    )
+
+
+def random_row_from(
+    found: Slices, directions: Float[Tensor, "k d"], mean: Float[Tensor, "d"], covariance: Float[Tensor, "d d"]
+) -> Row:
+    """Row ``per_slice``: the worst of some random directions, from gaps that are known already.
+
+    ``details["direction"]`` is that direction, a unit vector.
+
+    Args:
+        found: along every direction.
+        directions: unit vectors chosen without looking at the latents.
+        mean, covariance: of the latents.
+    """
+    direction = directions[found.worst]
+    at, width = float(direction @ mean), float(direction @ covariance @ direction) ** 0.5
+    return _row(
+        "per_slice",
+        "worst random direction",
+        found,
+        {"direction": direction.tolist(), "slice": found.worst, "mean": at, "std": width},
+        f"Along random direction {found.worst + 1} of {len(directions)} the latents are spread differently from the "
+        f"prior (mean {at:.2f}, standard deviation {width:.2f}).",
+        "Along every random direction the latents are spread like the prior.",
+        "Add Sliced(Wasserstein1d()) or MaxSliced to the objective, or fit what to sample from (lather repair).",
     )
 
 

@@ -5,8 +5,10 @@ N(0, I), with G = Σ z zᵀ and s = Σ z over n latents, the first two rungs of 
 
 .. math:: U_1 = \frac{‖s‖² − Σ r²}{n(n−1)}, \qquad U_2 = \frac{½‖G − nI‖_F² − Σ ½(r⁴ − 2r² + d)}{n(n−1)},
 
-the same numbers that all n² pairs give. Distribution functions are counted in cells of equal probability under the
-prior; a Kolmogorov–Smirnov distance read at their edges is at most one cell too small.
+the same numbers that all n² pairs give. Distribution functions of the radius, of each axis and along random directions
+are counted in cells of equal probability under the prior (:mod:`lather.auditing.cells`); a Kolmogorov–Smirnov distance
+read at their edges is at most one cell too small. Along the same directions, characteristic functions are summed
+(:mod:`lather.auditing.waves`). The directions depend on the seed alone, never on the latents or their order.
 """
 
 from __future__ import annotations
@@ -14,31 +16,43 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution
 
+from lather.auditing.cells import Cells
 from lather.auditing.ladder import ladder_row
 from lather.auditing.radius import radius_row_from
 from lather.auditing.regions import SHARE, strays_row_from
 from lather.auditing.row import Row
-from lather.auditing.slices import Slices, axis_row_from
+from lather.auditing.slices import Slices, axis_row_from, random_row_from
+from lather.auditing.waves import Waves, waves_row
+from lather.divergences.empirical_law import Law
 from lather.divergences.hermite import HermiteSums, hermite_ladder, null_sd
+from lather.divergences.sliced import slice_laws
 from lather.errors import ShapeError
 from lather.priors.base import Prior
 
-__all__ = ["BLOCK", "LatentSums", "rows_of", "whole_rows"]
+__all__ = ["LatentSums", "random_directions", "rows_of", "whole_rows"]
 
-BLOCK = 16_384  #: latents that are taken together
-_CELLS = 2**16  # of equal probability, for one distribution function
-_ROOM = 2**22  # cells for all axes together: 32 MiB
+_NUMBERS = 2**19  # that are taken together
+_DIRECTIONS = 16  # random ones, at most
+_STREAM = 0xD1_2EC7_10_45  # far from the seeds that people choose
+_ROOT_HALF = 0.5**0.5
+
+
+def random_directions(d: int, seed: int = 0) -> Float[Tensor, "k d"]:
+    """Up to 16 orthonormal directions in d dimensions: the first axes of a uniformly random rotation, from the seed."""
+    generator = torch.Generator().manual_seed((seed + _STREAM) % 2**63)
+    q, r = torch.linalg.qr(torch.randn(d, min(d, _DIRECTIONS), generator=generator, dtype=torch.float64))
+    return (q * r.diagonal().sign()).T.contiguous()
 
 
 class LatentSums:
     """Sums over latents, gathered in one pass and mergeable.
 
-    Memory is 8 d² bytes for the second moments and at most 33 MiB for counts, however many latents come.
+    Memory is 8 d² bytes for the second moments and at most 41 MiB for counts, however many latents come.
 
     Args:
         prior: what they will be compared with.
+        seed: of the random directions.
 
     Example:
         >>> from lather.priors.normal import StandardNormal
@@ -51,29 +65,24 @@ class LatentSums:
         True
     """
 
-    def __init__(self, prior: Prior) -> None:
+    def __init__(self, prior: Prior, *, seed: int = 0) -> None:
         d = prior.d
-        self.prior = prior
+        self.prior, self.seed = prior, seed
         self.n = 0
         self.first = torch.zeros(d, dtype=torch.float64)  #: Σ z
         self.second = torch.zeros(d, d, dtype=torch.float64)  #: Σ z zᵀ
         self.fourth = 0.0  #: Σ ‖z‖⁴
         self.outside = 0  #: latents outside the ball that holds 99% of N(0, I)
-        self.radius = torch.zeros(_CELLS, dtype=torch.int64)  #: latents in each cell of the law of ‖z‖²
-        self._radius_law = None if prior.standard else prior.squared_radius()
-        self._axis_laws = None if prior.standard else prior.along(torch.eye(d).to(prior.like))
-        cells = 1 << max(8, min(_CELLS, _ROOM // d).bit_length() - 1)
-        self.axes = torch.zeros(d, cells, dtype=torch.int64)  #: and of the law of each coordinate
-
-    @property
-    def knows_radius(self) -> bool:
-        """Whether the law of ‖z‖² under the prior is known, so that its cells can be counted."""
-        return self.prior.standard or self._radius_law is not None
-
-    @property
-    def knows_axes(self) -> bool:
-        """Whether the law of each coordinate is known."""
-        return self.prior.standard or self._axis_laws is not None
+        self.directions = random_directions(d, seed)  #: (k, d)
+        standard = prior.standard
+        self._radius_law = None if standard else prior.squared_radius()
+        self._axis_laws = None if standard else prior.along(torch.eye(d).to(prior.like))
+        self._slice_laws = None if standard else slice_laws(prior, self.directions.to(prior.like))
+        #: counts of ‖z‖², of each coordinate and along each direction, where their laws under the prior are known
+        self.radius = Cells(1) if standard or self._radius_law is not None else None
+        self.axes = Cells(d) if standard or self._axis_laws is not None else None
+        self.slices = Cells(len(self.directions)) if standard or self._slice_laws is not None else None
+        self.waves = Waves(len(self.directions)) if standard else None  #: characteristic functions along each direction
 
     @torch.no_grad()
     def update(self, z: Float[Tensor, "m d"]) -> None:
@@ -84,39 +93,47 @@ class LatentSums:
         """
         if z.ndim != 2 or z.shape[1] != self.prior.d:
             raise ShapeError(f"latents of shape (m, {self.prior.d}) are needed, got {tuple(z.shape)}")
-        for block in z.split(BLOCK):
+        for block in z.split(max(1024, _NUMBERS // self.prior.d)):
             self._add(block.to(torch.float64))
 
     def merge(self, other: LatentSums) -> None:
         """Add what another pass gathered over other latents.
 
         Raises:
-            ShapeError: it was made for another prior.
+            ShapeError: it was made for another prior, or with other directions.
         """
         if repr(other.prior) != repr(self.prior):
             raise ShapeError(f"sums against {other.prior!r} cannot be added to sums against {self.prior!r}")
+        if other.seed != self.seed:
+            raise ShapeError(f"sums along the directions of seed {other.seed} and of seed {self.seed} cannot be added")
         self.n += other.n
         self.first += other.first
         self.second += other.second
         self.fourth += other.fourth
         self.outside += other.outside
-        self.radius += other.radius
-        self.axes += other.axes
+        for own, more in ((self.radius, other.radius), (self.axes, other.axes), (self.slices, other.slices)):
+            if own is not None and more is not None:
+                own.merge(more)
+        if self.waves is not None and other.waves is not None:
+            self.waves.merge(other.waves)
 
     def _add(self, z: Tensor) -> None:
-        squared = z.square().sum(1)
+        squared, x = z.square().sum(1), z.T.contiguous()  # x: (d, m)
         self.n += len(z)
-        self.first += z.sum(0)
-        self.second += z.T @ z
+        self.first += x.sum(1)
+        self.second += x @ z
         self.fourth += float(squared.square().sum())
         if self.prior.standard:
             self.outside += int((squared > self._edge()).sum())
-        if self.knows_radius:
-            self.radius += torch.bincount(_cell(self._radius_cdf(squared), _CELLS), minlength=_CELLS)
-        if self.knows_axes:
-            d, cells = self.axes.shape
-            where = _cell(self._axes_cdf(z), cells) + torch.arange(d) * cells
-            self.axes += torch.bincount(where.flatten(), minlength=d * cells).view(d, cells)
+        if self.radius is not None:
+            self.radius.add(self._radius_cdf(squared)[None])
+        if self.axes is not None:
+            self.axes.add(self._cdf(self._axis_laws, x))
+        if self.slices is not None:
+            along = self.directions @ x
+            self.slices.add(self._cdf(self._slice_laws, along))
+            if self.waves is not None:
+                self.waves.add(along)
 
     def _edge(self) -> float:
         from scipy import stats
@@ -125,13 +142,16 @@ class LatentSums:
 
     def _radius_cdf(self, squared: Tensor) -> Tensor:
         if self._radius_law is not None:
-            return _cdf(self._radius_law, squared, self.prior)
+            return self._radius_law.cdf(squared.to(self.prior.like)).double().cpu()
         from scipy import special
 
         return torch.from_numpy(special.chdtr(self.prior.d, squared.numpy()))
 
-    def _axes_cdf(self, z: Tensor) -> Tensor:
-        return torch.special.ndtr(z) if self._axis_laws is None else _cdf(self._axis_laws, z, self.prior)
+    def _cdf(self, laws: Law | None, x: Tensor) -> Tensor:
+        """Distribution functions at x (k, m); of N(0, 1) without laws, in less time than ``ndtr`` takes."""
+        if laws is None:
+            return torch.erfc(x * -_ROOT_HALF).mul_(0.5)
+        return laws.cdf(x.T.to(self.prior.like)).double().cpu().T
 
     def ladder(self) -> tuple[float, float]:
         """U_1 and U_2 of all latents."""
@@ -143,14 +163,6 @@ class LatentSums:
         own = 0.5 * (self.fourth - 2 * total + n * d)
         return one, (0.5 * float(off.square().sum()) - own) / pairs
 
-    def radius_gap(self) -> float:
-        """Kolmogorov–Smirnov distance of ‖z‖² from its law, too small by 2⁻¹⁶ at most."""
-        return float(_gaps(self.radius[None], self.n)[0])
-
-    def axis_gaps(self) -> Float[Tensor, "d"]:
-        """The same for each coordinate, too small by one cell (2⁻¹⁶, more beyond 64 dimensions)."""
-        return _gaps(self.axes, self.n)
-
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean (d,) and covariance (d, d)."""
         mean = self.first / self.n
@@ -158,17 +170,23 @@ class LatentSums:
 
 
 def whole_rows(
-    z: Float[Tensor, "n d"], some: Float[Tensor, "m d"], prior: Prior, *, generator: torch.Generator | None = None
+    z: Float[Tensor, "n d"],
+    some: Float[Tensor, "m d"],
+    prior: Prior,
+    *,
+    seed: int = 0,
+    generator: torch.Generator | None = None,
 ) -> dict[str, Row]:
-    """Rows ``ladder_1``, ``ladder_2``, ``radius``, ``per_axis`` and ``strays`` of all latents, where one pass can.
+    """Rows of all latents: ``ladder_1``, ``ladder_2``, ``radius``, ``per_axis``, ``per_slice``, ``waves``, ``strays``.
 
     Args:
         z: all latents, of any floating type; read once, in blocks.
         some: a random part of them in float64, from which the ladder's standard errors come.
         prior: what they are compared with; a row whose law it does not know is left out.
+        seed: of the random directions.
         generator: of the random part of the p-value of a count.
     """
-    sums = LatentSums(prior)
+    sums = LatentSums(prior, seed=seed)
     sums.update(z)
     return rows_of(sums, some, prior, generator=generator)
 
@@ -189,23 +207,15 @@ def rows_of(
         ladder = HermiteSums(n, prior.d, (one, two, 0.0, 0.0), (first, second, 0.0, 0.0))
         rows |= {f"ladder_{k}": ladder_row(ladder, k) for k in (1, 2)}
         rows["strays"] = strays_row_from(sums.outside, n, generator=generator)
-    if sums.knows_radius:
-        rows["radius"] = radius_row_from(sums.radius_gap(), n, float(sums.second.trace()) / n, some, prior)
-    if sums.knows_axes:
-        axes = Slices.known(n, sums.axis_gaps(), independent=prior.standard or prior.independent)
+    if sums.radius is not None:
+        gap = float(sums.radius.gaps(n)[0])
+        rows["radius"] = radius_row_from(gap, n, float(sums.second.trace()) / n, some, prior)
+    if sums.axes is not None:
+        axes = Slices.known(n, sums.axes.gaps(n), independent=prior.standard or prior.independent)
         rows["per_axis"] = axis_row_from(axes, mean, covariance.diagonal().sqrt())
+    if sums.slices is not None:
+        random = Slices.known(n, sums.slices.gaps(n), independent=prior.standard)
+        rows["per_slice"] = random_row_from(random, sums.directions, mean, covariance)
+    if sums.waves is not None:
+        rows["waves"] = waves_row(sums.waves, n, sums.directions @ some.T)
     return rows
-
-
-def _cdf(law: Distribution, x: Tensor, prior: Prior) -> Tensor:
-    return law.cdf(x.to(prior.like)).double().cpu()
-
-
-def _cell(u: Tensor, cells: int) -> Tensor:
-    return (u * cells).long().clamp_(0, cells - 1)
-
-
-def _gaps(counts: Tensor, n: int) -> Tensor:
-    cells = counts.shape[1]
-    below = counts.cumsum(1).double() / n
-    return (below - torch.arange(1, cells + 1, dtype=torch.float64) / cells).abs().amax(1)

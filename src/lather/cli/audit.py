@@ -106,6 +106,7 @@ def audit(
     """
     from lather.auditing.acceptance import accept
     from lather.auditing.card import print_card
+    from lather.jobs.engines import check_engine
 
     settings = {
         **{"mean": mean, "std": std, "logvar": logvar, "held_out": _share(held_out), "labels": labels, "key": key},
@@ -113,8 +114,7 @@ def audit(
     }
     asked = {name: value for name, value in settings.items() if value is not None}
     large = _is_large(path) or workers is not None or engine != "local"
-    if address is not None and engine != "ray":
-        raise ConfigError(f"--address {address} is that of a Ray cluster; add --engine ray")
+    check_engine(engine, address, workers)
     if strict and spec is None:
         raise ConfigError("--strict is about --spec; give the number of samples, such as --spec 10000")
     if other is not None:

@@ -83,7 +83,7 @@ def _read_header(file: BufferedIOBase, held: int, where: str) -> tuple[tuple[int
         raise DataError(
             f"{where} holds {detail}; save plain numbers of one shape: numpy.save(path, array.astype('float32'))"
         )
-    if any(s < 0 for s in shape):
+    if any(type(s) is not int or s < 0 for s in shape):  # True is an int to numpy's parser
         raise DataError(f"{where} declares the impossible shape {shape}; write it again with numpy.save")
     size = math.prod(shape) * dtype.itemsize
     if size > held - start:
@@ -151,7 +151,7 @@ def _archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.Zi
             members = {i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")}
             check_room(sum(info.file_size for info in members.values()), path)
             yield archive, members
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} is not a readable .npz file ({error}); write it with numpy.savez") from None

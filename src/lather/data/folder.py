@@ -56,12 +56,18 @@ def read_path(path: Path, request: Request) -> dict[str, Samples]:
         ConfigError: a setting that the format has no use for.
         DataError: nothing there, nothing that can be read, or more than one candidate.
     """
-    if path.is_dir():
+    try:
+        folder, there = path.is_dir(), path.exists()
+    except OSError as error:  # too long a name, no permission on the way
+        raise DataError(f"{str(path)[:200]!r} cannot be looked up: {error.strerror}; check the spelling") from None
+    if folder:
         return _read_folder(path, request)
-    if not path.exists():
+    if not there:
         raise DataError(
             f"{path} does not exist; give a file, a folder, or the name of a dataset (lather doctor lists them)"
         )
+    if not path.is_file():
+        raise DataError(f"{path} is neither a file nor a folder, and reading it may never end; give the data as a file")
     kind = format_of(path)
     if kind is None or kind == "pictures":
         what = "is one picture; give the folder that holds all of them" if kind else "has an unknown ending"

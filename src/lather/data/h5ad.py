@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def _shape(node: Any) -> tuple[int, ...]:
 
 def _dense(node: Any, shape: tuple[int, ...], rows: np.ndarray | None) -> np.ndarray:
     if rows is None:
-        return np.asarray(node[()])
+        return _whole(node)
     parts = []
     for start in range(0, shape[0], _ROWS):
         here = rows[(rows >= start) & (rows < start + _ROWS)] - start
@@ -116,12 +117,20 @@ def _dense(node: Any, shape: tuple[int, ...], rows: np.ndarray | None) -> np.nda
     return np.concatenate(parts)
 
 
+def _whole(node: Any) -> np.ndarray:
+    """All values of a dataset, whose declared size is checked first: a small file can declare any."""
+    if not hasattr(node, "shape"):
+        raise ValueError("a part of it is missing, or no array")
+    check_room(math.prod(node.shape) * node.dtype.itemsize, f"{node.file.filename}[{node.name}]")
+    return np.asarray(node[()])
+
+
 def _sparse(node: Any, shape: tuple[int, ...], rows: np.ndarray | None) -> np.ndarray:
     """A compressed matrix as a dense one: segment i of ``indices`` and ``data`` is row (CSR) or column (CSC) i."""
     kind = node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr"))
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
     major = 0 if kind.startswith("csr") else 1
-    starts, minor, data = (np.asarray(_get(node, part)[()]) for part in ("indptr", "indices", "data"))
+    starts, minor, data = (_whole(_get(node, part)) for part in ("indptr", "indices", "data"))
     bound = shape[1 - major]
     if (
         len(starts) != shape[major] + 1
@@ -151,7 +160,7 @@ def _gene_names(file: Any, place: str, n: int) -> tuple[str, ...] | None:
     index = None if var is None else _get(file, f"var/{_text(var.attrs.get('_index', '_index'))}")
     if index is None or getattr(index, "shape", None) != (n,):
         return None
-    return tuple(_text(v) for v in index[()])
+    return tuple(_text(v) for v in _whole(index))
 
 
 def _selected(names: tuple[str, ...] | None, columns: tuple[str, ...] | None, origin: str) -> list[int] | None:
@@ -177,10 +186,10 @@ def _labels(file: Any, label: str | None, path: Path) -> np.ndarray | None:
     if node is None:
         raise DataError(f"{path} has no column {label!r} in obs; it has {', '.join(names) or 'none'}")
     if hasattr(node, "shape"):
-        values = np.asarray(node[()])
+        values = _whole(node)
         return values if values.dtype.kind in "buif" else np.array([_text(v) for v in values], dtype=str)
-    categories = np.array([_text(v) for v in _get(node, "categories")[()]] + [""], dtype=str)
-    codes = np.asarray(_get(node, "codes")[()])
+    categories = np.array([_text(v) for v in _whole(_get(node, "categories"))] + [""], dtype=str)
+    codes = _whole(_get(node, "codes"))
     if len(codes) and not (codes.min() >= -1 and codes.max() < len(categories) - 1):
         raise ValueError(f"the categories of obs/{label} contradict themselves")
     return categories[codes]

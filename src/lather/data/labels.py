@@ -25,7 +25,8 @@ def natural(text: str) -> list[tuple[int, int, str]]:
         ['img2', 'img10']
     """
     parts = re.split(r"([0-9]+)", text)
-    return [(0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p) for p in parts if p]
+    numbers = {p: p.lstrip("0") for p in parts if p.isdigit() and p.isascii()}  # of any length: not made to integers
+    return [(0, len(numbers[p]), numbers[p]) if p in numbers else (1, 0, p) for p in parts if p]
 
 
 def encode(sets: Sequence[Samples]) -> tuple[list[Tensor | None], tuple[str, ...] | None]:

@@ -63,11 +63,14 @@ def sources(pattern: str | Path | Sequence[str | Path]) -> list[str]:
         found = sorted(system.glob(path)) if glob.has_magic(path) else [path]
         names = [system.unstrip_protocol(one) for one in found]
     else:
-        place = Path(text).expanduser()
-        if place.is_dir():
-            names = [str(one) for one in sorted(place.iterdir()) if format_of(one) in _READERS]
-        else:
-            names = [text] if place.is_file() else sorted(glob.glob(str(place)))
+        try:
+            place = Path(text).expanduser()
+            if place.is_dir():
+                names = [str(one) for one in sorted(place.iterdir()) if format_of(one) in _READERS]
+            else:
+                names = [text] if place.is_file() else sorted(glob.glob(str(place)))
+        except (OSError, ValueError, RuntimeError) as error:  # too long a name, a zero byte, the home of nobody
+            raise DataError(f"{text[:200]!r} cannot be looked up ({error!s:.100}); check the spelling") from None
     if not names:
         raise DataError(f"{text!r} names no file of latents; check the spelling (quote patterns with *)")
     return names

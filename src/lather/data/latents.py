@@ -78,13 +78,14 @@ class Latents:
         origin: str = "the latents",
     ) -> None:
         if z is None and mean is None:
-            raise ConfigError("latents need z, or mean (with std or logvar) of posteriors; neither was given")
+            raise ConfigError(f"{origin} need z, or mean (with std or logvar) of posteriors; neither was given")
         if std is not None and logvar is not None:
-            raise ConfigError("std and logvar say the same thing; give one of them")
+            raise ConfigError(f"{origin}: std and logvar say the same thing; give one of them")
         if mean is None and (std is not None or logvar is not None):
             given = "std" if std is not None else "logvar"
             raise ConfigError(
-                f"{given} without mean: posteriors need both; give mean= too, or leave {given} out and give z alone"
+                f"{origin}: {given} without mean; posteriors need both; give mean= too, or leave {given} out and "
+                "give z alone"
             )
         parts = {"z": z, "mean": mean, "std": std, "logvar": logvar}
         found = {name: as_floats(x, f"{origin}, {name}") for name, x in parts.items() if x is not None}

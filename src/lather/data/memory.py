@@ -26,7 +26,7 @@ def human(size: int) -> str:
         >>> human(5 << 20)
         '5.0 MiB'
     """
-    value = float(size)
+    value = float(min(size, 2**100))  # a header can declare numbers that no float holds
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if value < 1024 or unit == "TiB":
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

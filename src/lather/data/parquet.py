@@ -18,6 +18,7 @@ from lather.errors import DataError, MissingExtraError
 
 __all__ = ["is_vector", "opened", "parquet_names", "read_parquet"]
 
+_PART = 1 << 27  # bytes that a part of a row group may unpack to, at worst
 _PREFERRED = ("image", "img")  # among several picture columns
 
 
@@ -129,7 +130,9 @@ def _rows(file: Any, columns: list[str], request: Request, path: Path) -> Any:
     import pyarrow as pa
 
     rows = request.rows(file.metadata.num_rows)
-    parts, start, declared = [], 0, 0
+    schema = file.schema_arrow.empty_table().select(columns).schema
+    parts: list[Any] = []
+    start, declared = 0, 0
     for group in range(file.num_row_groups):
         meta = file.metadata.row_group(group)
         here = None if rows is None else rows[(rows >= start) & (rows < start + meta.num_rows)] - start
@@ -141,9 +144,25 @@ def _rows(file: Any, columns: list[str], request: Request, path: Path) -> Any:
             if column.path_in_schema.partition(".")[0] in columns:
                 declared += column.total_uncompressed_size
         check_room(declared, path)
-        part = file.read_row_group(group, columns=columns)
+        held = sum(part.nbytes for part in parts)
+        part = pa.Table.from_batches(_batches(file, group, columns, path, held), schema)
         parts.append(part if here is None else part.take(pa.array(here)))
     return pa.concat_tables(parts)
+
+
+def _batches(file: Any, group: int, columns: list[str], path: Path, held: int) -> Iterator[Any]:
+    """A row group in parts so small that what they unpack to can be checked before the next one.
+
+    A column that repeats a few values takes no room in the file, however many rows it has: its declared size says
+    nothing of what it unpacks to, only that no value is larger.
+    """
+    meta = file.metadata.row_group(group)
+    largest = max((meta.column(i).total_uncompressed_size for i in range(meta.num_columns)), default=1)
+    size = min(max(_PART // max(largest, 1), 1), 1 << 16)
+    for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=columns):
+        held += batch.nbytes
+        check_room(held, path)
+        yield batch
 
 
 def _pictures(column: Any, name: str, path: Path) -> list[Picture]:

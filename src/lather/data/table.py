@@ -21,6 +21,8 @@ from lather.errors import DataError
 __all__ = ["read_table", "table_names"]
 
 _BLOCK = 8192  # rows converted together
+_LONGEST = 1 << 24  # characters of a line; a small packed file can hold one that fills the memory
+_HELD = 1 << 26  # characters of the rows converted together
 
 
 def read_table(path: Path, request: Request) -> Samples:
@@ -72,11 +74,11 @@ def _open(path: Path) -> TextIOWrapper:
 
 def _head(file: TextIOWrapper, path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Names of the columns, and the rows that follow."""
-    first = file.readline()
+    first = file.readline(_LONGEST)
     tabbed = path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
     separator = "\t" if tabbed else max(",;\t", key=first.count)
     file.seek(0)
-    reader = csv.reader(file, delimiter=separator)
+    reader = csv.reader(_lines(file, path), delimiter=separator)
     rows = _rows(reader, path)
     head = next(rows, None)
     if head is None:
@@ -94,7 +96,7 @@ def _head(file: TextIOWrapper, path: Path) -> tuple[list[str], Iterator[tuple[in
 def _read(file: TextIOWrapper, path: Path, request: Request) -> Samples:
     names, rows = _head(file, path)
     kept = [n for n in names if n]
-    block = list(islice(rows, _BLOCK))
+    block = _block(rows)
     if not block:
         raise DataError(f"{path} has a header and no rows; give a table with one row per sample")
     numeric = {n for n in kept if all(_is_number(r[names.index(n)]) or not r[names.index(n)] for _, r in block)}
@@ -109,7 +111,7 @@ def _read(file: TextIOWrapper, path: Path, request: Request) -> Samples:
             labels.extend(r[label_at].strip() for _, r in block)
         total += values[-1].nbytes
         check_room(total, path)
-        block = list(islice(rows, _BLOCK))
+        block = _block(rows)
     x = np.concatenate(values)
     y = None if label_at is None else _label_values(labels)
     chosen = request.rows(len(x))
@@ -121,6 +123,27 @@ def _read(file: TextIOWrapper, path: Path, request: Request) -> Samples:
 def _chain(head: tuple[int, list[str]], rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
     yield head
     yield from rows
+
+
+def _lines(file: TextIOWrapper, path: Path) -> Iterator[str]:
+    while line := file.readline(_LONGEST):
+        if len(line) == _LONGEST:
+            raise DataError(
+                f"{path} has a line of more than {_LONGEST >> 20} million characters, which is no row of a table; "
+                "write one row a line"
+            )
+        yield line
+
+
+def _block(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The next rows, as many as are held in memory at once."""
+    block, held = [], 0
+    for row in islice(rows, _BLOCK):
+        block.append(row)
+        held += sum(map(len, row[1]))
+        if held > _HELD:
+            break
+    return block
 
 
 def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[tuple[int, list[str]]]:

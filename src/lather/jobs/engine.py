@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lather.errors import ConfigError
 from lather.jobs.board import Board
+from lather.jobs.engines import check_engine
 from lather.jobs.job import Job
 from lather.jobs.local import Here, Processes
 from lather.jobs.pool import Ending, Pool
@@ -103,12 +103,7 @@ def open_pool(
     progress: bool = True,
 ) -> Pool:
     """The processes that :func:`carry_out` uses, for several calls of it; a context manager, and arguments as there."""
-    if engine not in ("local", "ray"):
-        raise ConfigError(f"engine must be 'local' or 'ray', got {engine!r}")
-    if engine == "local" and address is not None:
-        raise ConfigError(f"address={address!r} is that of a Ray cluster; it takes engine='ray'")
-    if engine == "ray" and workers == 0:
-        raise ConfigError("workers=0 trains in this very process; with engine='ray' give 1 or more, or leave it out")
+    check_engine(engine, address, workers)
     if engine == "ray":
         from lather.jobs.ray_cluster import Cluster
 

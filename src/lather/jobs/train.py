@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from lather.errors import ConfigError, TrainingError
 from lather.jobs.job import Job
+
+if TYPE_CHECKING:
+    from lather.data import Dataset
 
 __all__ = ["finished", "train_job"]
 
@@ -32,6 +36,8 @@ def train_job(job: Job, folder: Path, *, progress: bool = False, pictures: bool 
         ConfigError: a job that asks for several devices: each has one process.
         LatherError: what load, assemble, fit and audit raise.
     """
+    from lather.data import load
+
     if finished(folder):
         return folder
     if job.settings.get("devices", "auto") not in (1, "auto") or job.settings.get("nodes", 1) != 1:
@@ -42,20 +48,19 @@ def train_job(job: Job, folder: Path, *, progress: bool = False, pictures: bool 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{folder.name}.lock"):
         if not finished(folder):
-            _train(job, folder, progress=progress)
-            _measure(job, folder, pictures=pictures)
+            data = load(**{**job.load, "progress": False})
+            _train(job, data, folder, progress=progress)
+            _measure(job, data, folder, pictures=pictures)
     return folder
 
 
-def _train(job: Job, folder: Path, *, progress: bool) -> None:
-    from lather.data import load
+def _train(job: Job, data: Dataset, folder: Path, *, progress: bool) -> None:
     from lather.models import rebuild
     from lather.train import Settings, fit, read_config
     from lather.train.assemble import assemble
 
     if (folder / "model.safetensors").is_file():
         return
-    data = load(**{**job.load, "progress": False})
     settings = Settings(**{**job.settings, "devices": 1, "seed": job.seed})
     resume = (folder / "last.ckpt" / "state.json").is_file()
     if resume:
@@ -75,13 +80,11 @@ def _train(job: Job, folder: Path, *, progress: bool) -> None:
             hold_z=job.hold_z,
             hold_n=job.hold_n,
         )
-        (folder / "error.txt").unlink(missing_ok=True)  # nothing of somebody else's, for fit to be careful with
     notes = {"recipe": {"name": job.recipe, "paper": job.paper}, "data": {"load": dict(job.load)}}
     fit(model, data, out=folder, settings=settings, resume=resume, progress=progress, notes=notes)
 
 
-def _measure(job: Job, folder: Path, *, pictures: bool) -> None:
-    from lather.data import load
+def _measure(job: Job, data: Dataset, folder: Path, *, pictures: bool) -> None:
     from lather.pipeline import measure
     from lather.train import open_run
 
@@ -91,4 +94,4 @@ def _measure(job: Job, folder: Path, *, pictures: bool) -> None:
             f"the model in {folder} is trained, but its latents are no sample to fit the sampler "
             f"{run.model.sampler!r} to; another recipe, weight or seed may make some that are"
         )
-    measure(run, load(**{**job.load, "progress": False}), split=job.split, pictures=pictures)
+    measure(run, data, split=job.split, pictures=pictures)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 import lather.models.nets  # noqa: F401  so that their classes are known to `build`
-from lather.errors import ConfigError
+from lather.errors import ConfigError, LatherError
 from lather.models.autoencoder import Autoencoder
 from lather.models.likelihoods import Likelihood
 from lather.models.objective import Objective
@@ -68,7 +68,9 @@ def rebuild(
             objective=build(data["objective"], Objective, custom=custom),
             sampler=data.get("sampler"),
         )
-    except (KeyError, TypeError) as error:
+    except LatherError:
+        raise
+    except Exception as error:  # what `describe` did not write may fail in any of the parts
         raise ConfigError(f"this is no description of an autoencoder: {error!r}") from error
 
 

@@ -155,7 +155,7 @@ def _context(run: Run, data: Dataset, split: str) -> dict[str, Any]:
         "recipe": config.get("recipe", {}).get("name"),
         "objective": config["model"]["algebra"],
         "epochs": last[0]["epoch"] if last else None,
-        "seconds": last[0]["seconds"] if last else None,
+        "seconds": last[0].get("seconds") if last else None,
         "lather": config["lather"],
     }
 

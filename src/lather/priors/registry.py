@@ -51,6 +51,8 @@ def make_prior(name: str, d: int) -> Prior:
         )
     if name not in PRIORS:
         raise ConfigError(f"no prior is called {name!r}; there are: {', '.join(PRIORS)}")
+    if d < 1:
+        raise ConfigError(f"the prior {name!r} needs at least one dimension, got d={d}")
     return PRIORS[name][1](d)
 
 

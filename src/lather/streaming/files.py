@@ -14,6 +14,7 @@ from lather.auditing.accumulator import Audit
 from lather.data.latent_blocks import Piece, pieces_of, read_piece
 from lather.data.latents import Latents
 from lather.errors import ConfigError, DataError
+from lather.jobs.engines import check_engine
 from lather.priors import Prior, StandardNormal, make_prior
 from lather.streaming.spread import spread
 
@@ -51,10 +52,11 @@ def audit_files(
 
     Raises:
         DataError: no such files, or files that cannot be read in pieces, hold NaN, or differ in dimension.
-        ConfigError: ``workers`` below 0.
+        ConfigError: ``workers`` below 0, or settings of the engine that do not go together.
         MissingExtraError: Parquet without pyarrow, or ``engine="ray"`` without Ray.
         RunError: a worker died again and again.
     """
+    check_engine(engine, address, workers)
     if workers < 0:
         raise ConfigError(f"workers must be 1 or more (0: in this process itself), got {workers}")
     pieces = pieces_of(pattern, key=key)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from lather.errors import ConfigError, RunError
+from lather.errors import RunError
+from lather.jobs.engines import check_engine
 
 __all__ = ["spread"]
 
@@ -30,15 +31,15 @@ def spread(
         engine, address: see :func:`lather.compare`.
 
     Raises:
+        ConfigError: settings of the engine that do not go together.
         RunError: a task whose process died three times.
     """
-    if engine not in ("local", "ray"):
-        raise ConfigError(f"engine={engine!r}: there are 'local' and 'ray'")
+    check_engine(engine, address, workers)
     if engine == "ray":
         from lather.jobs.ray_cluster import cluster
 
         with cluster(address):
-            yield _by_ray(tasks, max(workers, 1))
+            yield _by_ray(tasks, workers)
     elif workers == 0:
         yield (task() for task in tasks)
     else:

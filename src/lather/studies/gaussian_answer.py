@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from lather.auditing.row import GREEN_FROM, RED_BELOW
 from lather.studies.counted import count
-from lather.studies.deciding import above, apart, less
+from lather.studies.deciding import Verdict, above, apart, less
 from lather.studies.estimate import Estimate, estimate, short
 from lather.studies.findings import Claim
 from lather.studies.gaussian_lines import Drawn, Method
@@ -17,8 +16,6 @@ from lather.studies.match_case import Trap, samples
 from lather.studies.relation import Relation
 
 __all__ = ["gaussian_answer", "gaussian_claims"]
-
-Verdict = Literal["holds", "holds in part", "fails", "not decided"]
 
 
 def gaussian_answer(

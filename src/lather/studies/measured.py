@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from lather.studies.contrast import decided, difference
+from lather.studies.deciding import decided, difference
 from lather.studies.estimate import Estimate, estimate
 from lather.studies.findings import Value
 from lather.studies.plan import Trained

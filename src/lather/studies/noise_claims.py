@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lather.studies.contrast import decided, difference, verdict
+from lather.studies.deciding import decided, difference, verdict
 from lather.studies.estimate import Estimate, estimate, short
 from lather.studies.findings import Claim
 from lather.studies.measured import FEW, Measured, by_seed, changes, of, seeds, series

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -108,8 +108,3 @@ class Plan:
             else:
                 self.failures.append(f"{name}, seed {outcome.job.seed}: {outcome.error}")
         return done
-
-
-def by_seed(trained: Sequence[Trained]) -> dict[int, Trained]:
-    """The trainings of one kind by their seed."""
-    return {one.job.seed: one for one in trained}

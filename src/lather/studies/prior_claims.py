@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lather.auditing.row import GREEN_FROM, RED_BELOW
-from lather.studies.contrast import decided, verdict
+from lather.studies.deciding import decided, verdict
 from lather.studies.estimate import Estimate, estimate, short
 from lather.studies.findings import Claim
 from lather.studies.measured import FEW, Measured, by_seed, changes, of, seeds, series

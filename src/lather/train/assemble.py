@@ -85,7 +85,8 @@ def assemble(
     with torch.random.fork_rng(devices=[]):  # critics start at random
         torch.manual_seed(seed_for(seed, 1))
         design = find_recipe(recipe).design(problem, paper=paper, **dict(options or {}))
-    law = _prior(prior, problem.d, data, design)
+    with find_recipe(recipe).explained(options or {}):
+        law = _prior(prior, problem.d, data, design)
     posterior = design.posterior
     if not law.euclidean and isinstance(posterior, Point):
         posterior = Sphere()

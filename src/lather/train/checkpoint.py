@@ -53,6 +53,8 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no ordinary file")
         with safe_open(path, framework="pt") as file:
             checksum = (file.metadata() or {}).get(_CHECKSUM)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
@@ -115,6 +117,8 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise RunError(f"{path}, which {folder / 'state.json'} names, does not exist")
     if _digest(path) != record["sha256"]:
         raise RunError(f"{path} does not have the checksum in {folder / 'state.json'}: it was damaged or exchanged")
+    if not isinstance(record["state"], dict):
+        raise RunError(f"{folder / 'state.json'} is damaged: its state must be an object with names and values")
     return load_tensors(path), record["state"]
 
 

@@ -67,11 +67,11 @@ def _held(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[dic
 
 
 def _unused(folder: Path) -> bool:
-    """Whether nothing is lost by starting here: no files, or those of a run that was killed before its first step."""
+    """Whether nothing is lost by starting here: no files, or those of a run that ended before its first step."""
     begun = (folder / "last.ckpt" / "state.json", folder / "model.safetensors")
     if any(path.exists() for path in begun):
         return False
-    first = {".lock", "config.json", "metrics.jsonl", "last.ckpt"}
+    first = {".lock", "config.json", "metrics.jsonl", "last.ckpt", "error.txt"}
     return all(entry.name in first or entry.match(".*.tmp") for entry in folder.iterdir())
 
 

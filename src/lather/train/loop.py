@@ -105,7 +105,7 @@ def train(
     local = settings.match_scope == "local"
     if settings.microbatch is not None:
         check_parts(state.model)
-    gather = gather_latents if fabric.world_size > 1 else None
+    gather = partial(gather_latents, even=True) if fabric.world_size > 1 else None
     average = _mean_over(fabric) if fabric.world_size > 1 else None
     started, before = time.monotonic(), state.seconds
 

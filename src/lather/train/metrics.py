@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lather.errors import MissingExtraError
+from lather.errors import MissingExtraError, RunError
 from lather.files import atomically
 
 __all__ = ["Means", "MetricsLog", "read_metrics"]
@@ -103,11 +103,31 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``metrics.jsonl``; a last line cut short by a killed process is left out."""
+    """The rows of a ``metrics.jsonl``; a last line cut short by a killed process is left out, as is what is no row.
+
+    Raises:
+        RunError: the file cannot be read as text.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no ordinary file")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}; without it there are no curves: delete it") from error
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError, RecursionError):
             row = json.loads(line)
-            if isinstance(row, dict) and isinstance(row.get("step"), int):
+            if _is_row(row):
                 rows.append(row)
     return rows
+
+
+def _is_row(row: Any) -> bool:
+    """Whether this is what :meth:`MetricsLog.write` writes: position and split, then numbers, words and ``None``."""
+    return (
+        isinstance(row, dict)
+        and all(isinstance(row.get(name), int) and 0 <= row[name] < 2**63 for name in ("step", "epoch"))
+        and isinstance(row.get("split"), str)
+        and all(isinstance(value, (int, float, str)) or value is None for value in row.values())
+    )

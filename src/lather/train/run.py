@@ -13,6 +13,7 @@ from lather.errors import ConfigError, RunError
 from lather.files import read_json
 from lather.models import Autoencoder, rebuild
 from lather.priors import Prior
+from lather.train.budget import within
 from lather.train.checkpoint import load_tensors
 from lather.train.metrics import read_metrics
 from lather.train.sampler import load_sampler
@@ -51,11 +52,18 @@ def read_config(path: Path) -> dict[str, Any]:
         RunError: not a run directory, or one of another version.
     """
     path = Path(path)
-    if not (path / "config.json").is_file():
+    try:
+        there = (path / "config.json").is_file()
+    except OSError as error:  # too long a name, no permission on the way
+        raise RunError(f"{str(path)[:200]!r} cannot be looked up: {error.strerror}; check the spelling") from None
+    if not there:
         raise RunError(f"{path} is not a run directory: it has no config.json; `lather train --out {path}` makes one")
     config = read_json(path / "config.json")
     if not isinstance(config, dict) or not {"schema", "data", "model", "training"} <= set(config):
         raise RunError(f"{path / 'config.json'} is not the configuration of a run")
+    wrong = [name for name in ("data", "model", "training") if not isinstance(config[name], dict)]
+    if wrong:
+        raise RunError(f"{path / 'config.json'} is damaged: {', '.join(wrong)} must be objects with names and values")
     if config["schema"] != CONFIG_SCHEMA:
         raise RunError(
             f"{path} was written in format {config['schema']} by Lather {config.get('lather', '?')}, and this version "
@@ -90,8 +98,12 @@ def open_run(
         if (path / "last.ckpt").is_dir():
             raise RunError(f"{path} is not finished; go on with: lather train --resume {path}")
         raise RunError(f"{path} holds no trained weights (model.safetensors is missing)")
-    model = rebuild(config["model"], encoder=encoder, decoder=decoder, custom=custom)
     tensors = load_tensors(weights)
+    try:
+        with within(weights, path / "config.json"):
+            model = rebuild(config["model"], encoder=encoder, decoder=decoder, custom=custom)
+    except ConfigError as error:
+        raise ConfigError(f"{path / 'config.json'}: {error}") from error
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

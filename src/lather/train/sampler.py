@@ -13,6 +13,7 @@ from lather.models import Autoencoder
 from lather.priors import Prior
 from lather.samplers.registry import find_sampler
 from lather.spec import build
+from lather.train.budget import within
 from lather.train.checkpoint import load_tensors, save_tensors
 from lather.train.seeds import reseed, seed_for
 
@@ -80,7 +81,8 @@ def load_sampler(folder: Path, name: str = "prior") -> Prior | None:
         raise RunError(f"{record} is not in format {SCHEMA}, which this version of Lather reads")
     state = load_tensors(tensors)
     try:
-        prior = build(data.get("prior"), Prior)
+        with within(tensors, record):
+            prior = build(data.get("prior"), Prior)
         prior.load_state_dict(state)
     except (ConfigError, RuntimeError, TypeError) as error:
         raise RunError(f"{record} and {tensors.name} do not belong together ({error}); {remedy}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 import torch
@@ -77,8 +78,9 @@ class TrainingState:
         """Go back to what :meth:`tensors` and :meth:`numbers` returned.
 
         Raises:
-            RunError: names or shapes that are not those of this model.
+            RunError: names or shapes that are not those of this model, or a position that is none.
         """
+        _check_numbers(numbers)
         try:
             self.model.load_state_dict(_below("model", tensors))
             if self.average is not None:
@@ -96,6 +98,21 @@ class TrainingState:
                 setattr(self, name, value)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(f"the checkpoint does not fit this model: {error}") from error
+
+
+def _check_numbers(numbers: dict[str, Any]) -> None:
+    """Refuse what :meth:`TrainingState.numbers` cannot have returned."""
+    whole, real = ("epoch", "batch", "t", "best_epoch"), ("seconds", "best_loss")
+    right = set(numbers) == {*whole, *real} and all(type(numbers[name]) is int and numbers[name] >= 0 for name in whole)
+    if (
+        not right
+        or not all(type(numbers[name]) in (int, float, NoneType) for name in real)
+        or numbers["seconds"] is None
+    ):
+        raise RunError(
+            f"the checkpoint says {numbers!r:.200} of where the training was, and should give whole numbers for "
+            f"{', '.join(whole)} and numbers for {', '.join(real)}; it is damaged: train again"
+        )
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

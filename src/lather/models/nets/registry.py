@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lather.errors import ConfigError
+from lather.errors import ConfigError, LatherError
 from lather.models.nets.base import Decoder, Encoder
 from lather.models.nets.conv import ConvDecoder, ConvEncoder
 from lather.models.nets.mlp import MLPDecoder, MLPEncoder
@@ -87,10 +87,24 @@ def build_nets(
         key: (value,) if isinstance(known[key], tuple) and isinstance(value, int) else value
         for key, value in options.items()
     }
-    encoder = family.encoder(
-        data_shape, latent_shape, output_shape, **{key: value for key, value in options.items() if key in of_encoder}
-    )
-    decoder = family.decoder(
-        latent_shape, data_shape, **{key: value for key, value in options.items() if key in of_decoder}
-    )
+    try:
+        encoder = family.encoder(
+            data_shape, latent_shape, output_shape, **{key: v for key, v in options.items() if key in of_encoder}
+        )
+        decoder = family.decoder(
+            latent_shape, data_shape, **{key: v for key, v in options.items() if key in of_decoder}
+        )
+    except LatherError:
+        raise
+    except Exception as error:  # a value of the wrong kind fails wherever it is first used
+        if not options:
+            raise
+        raise ConfigError(
+            f"the {name!r} nets cannot be built with {_listed(options)} ({str(error)[:200]}); values such as the "
+            f"defaults work: {_listed(known)}"
+        ) from error
     return encoder, decoder
+
+
+def _listed(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value!r:.60}" for key, value in options.items())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lather.data import Dataset
-from lather.errors import ConfigError
+from lather.errors import ConfigError, LatherError
 from lather.models import Likelihood, Objective, Posterior, Term
 from lather.priors import Prior
 
@@ -78,6 +79,8 @@ class Recipe:
             has = ", ".join(f"{k}={v}" for k, v in self.options.items()) or "none"
             raise ConfigError(f"recipe {self.name!r} has no option {', '.join(unknown)}; its options: {has}")
         weight = options.get("weight")
+        if weight is not None and not isinstance(weight, (int, float)):
+            raise ConfigError(f"weight={weight!r} of recipe {self.name!r} is no number; give one of 0 or more")
         if weight is not None and not weight >= 0:
             raise ConfigError(
                 f"weight={weight} of recipe {self.name!r} is negative: it would reward latents for missing the prior; "
@@ -89,7 +92,25 @@ class Recipe:
                 "weight"
             )
         problem = Problem(problem) if isinstance(problem, int) else problem
-        return self.build(problem, **({"paper": paper} if self.paper == "other" else {}), **options)
+        with self.explained(options):
+            return self.build(problem, **({"paper": paper} if self.paper == "other" else {}), **options)
+
+    @contextlib.contextmanager
+    def explained(self, options: Mapping[str, Any]) -> Iterator[None]:
+        """What fails in the block is the fault of ``options`` where there are any: a :class:`ConfigError` says so."""
+        try:
+            yield
+        except LatherError:
+            raise
+        except Exception as error:  # a value of the wrong kind fails wherever it is first used
+            if not options:
+                raise
+            given = ", ".join(f"{key}={value!r:.60}" for key, value in options.items())
+            has = ", ".join(f"{key}={value}" for key, value in self.options.items())
+            raise ConfigError(
+                f"recipe {self.name!r} cannot be built with {given} ({str(error)[:200]}); values such as the defaults "
+                f"work: {has}"
+            ) from error
 
 
 RECIPES: dict[str, Recipe] = {}
