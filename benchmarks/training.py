@@ -2,12 +2,18 @@
 
     python -m venv peers && peers/bin/pip install . -r benchmarks/requirements-peers.txt
     LATHER_DATA=... peers/bin/python benchmarks/training.py                    # MLP, 10 000 MNIST images
-    LATHER_DATA=... peers/bin/python benchmarks/training.py --nets conv --images 2000
+    LATHER_DATA=... peers/bin/python benchmarks/training.py --models vae --in-turn 4 --nets conv --images 256 \\
+        --batches 64
+    LATHER_DATA=... peers/bin/python benchmarks/training.py --models vae --in-turn 25
 
 Every measurement is a process of its own, one after the other, sides in turn (ABCABC…): three epochs of whole batches,
 of which the first is left out. *epoch* is CPU seconds with one thread, which a busy machine stretches less than wall
 time; *peak* is the process's largest resident set; *first* is what the first epoch, building the model and the
 optimizer included, takes beyond an ordinary one.
+
+With ``--in-turn N`` the sides are threads of one process instead, which take turns, N short epochs (of 10 to 40 steps)
+each: neighbouring epochs meet the same mood of a shared machine, so the ratios vary by 2% where those of processes vary
+by 15%. Lather's validation and report at the end of each epoch weigh more than they would in a long one.
 
 *bare* is what one would write by hand for speed: uint8 images in one tensor, indexed; fused Adam; the loss written out
 (with Lather's divergence for WAE-MMD and InfoVAE). pythae runs its own trainer with its own models and defaults.
@@ -24,7 +30,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,20 +53,45 @@ def images(n: int) -> Any:
     return values.reshape(-1, 1, 28, 28)[:n].copy()
 
 
+class Turns:
+    """Lets threads, named after their sides, run one at a time, each until it passes the turn on."""
+
+    def __init__(self, sides: Sequence[str]) -> None:
+        self.sides, self.lengths = sides, dict[str, list[float]]()
+        self.locks = {side: threading.Lock() for side in sides}
+        for lock in self.locks.values():
+            lock.acquire()
+
+    def wait(self) -> None:
+        self.locks[threading.current_thread().name].acquire()
+
+    def pass_on(self) -> None:
+        after = self.sides.index(threading.current_thread().name) + 1
+        self.locks[self.sides[after % len(self.sides)]].release()
+
+
+TURNS: Turns | None = None  #: where sides take turns
+
+
 class Stamps:
-    """CPU seconds at the end of every epoch."""
+    """CPU seconds of this thread in every epoch."""
 
     def __init__(self) -> None:
-        self.started, self.ends = time.process_time(), list[float]()
+        self.lengths, self.last = list[float](), time.thread_time()
+        if TURNS is not None:
+            TURNS.lengths[threading.current_thread().name] = self.lengths
 
     def __call__(self, *_: object) -> None:
-        self.ends.append(time.process_time())
+        self.lengths.append(time.thread_time() - self.last)
+        if TURNS is not None:
+            TURNS.pass_on()
+            TURNS.wait()
+        self.last = time.thread_time()
 
     def result(self) -> dict[str, float]:
-        lengths = [b - a for a, b in pairwise(self.ends)]
-        epoch = statistics.median(lengths)
+        epoch = statistics.median(self.lengths[1:])
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"epoch": epoch, "first": self.ends[0] - self.started - epoch, "peak": peak}
+        return {"epoch": epoch, "first": self.lengths[0] - epoch, "peak": peak}
 
 
 def nets(kind: str, codes: int) -> tuple[Any, Any]:
@@ -190,6 +223,49 @@ def measured(side: str, model: str, kind: str, batch: int, n: int) -> dict[str, 
     return result
 
 
+def in_turn(model: str, kind: str, batch: int, x: Any, sides: Sequence[str]) -> dict[str, list[float]]:
+    """CPU seconds of each side's epochs, the first left out, taken in turn by threads of this process."""
+    global TURNS
+    TURNS = turns = Turns(sides)
+    work = {"pythae": pythae, "bare": bare, "ours": ours}
+
+    def run() -> None:
+        turns.wait()
+        try:
+            work[threading.current_thread().name](model, kind, batch, x)
+        finally:
+            turns.pass_on()
+
+    threads = [threading.Thread(target=run, name=side) for side in sides]
+    for thread in threads:
+        thread.start()
+    turns.locks[sides[0]].release()
+    for thread in threads:
+        thread.join()
+    return {side: turns.lengths[side][1:] for side in sides}
+
+
+def compare_in_turn(options: argparse.Namespace) -> None:
+    import torch
+
+    global EPOCHS
+    EPOCHS = options.in_turn + 1
+    torch.set_num_threads(1)
+    print(f"{options.nets} nets of pythae, d = {D}, one thread, epochs in turn; median (quartiles)")
+    print(f"{'model':10}{'batch':>6}" + "".join(f"{side + ' ms':>11}" for side in options.sides), "  times ours")
+    for model in options.models:
+        for batch in options.batches:
+            steps = min(max(options.images // batch, 1), 40 if batch <= 128 else 10)
+            found = in_turn(model, options.nets, batch, images(steps * batch), options.sides)
+            line = f"{model:10}{batch:6}"
+            line += "".join(f"{statistics.median(each) / steps * 1e3:11.2f}" for each in found.values())
+            for side in options.sides[:-1]:
+                ratios = [a / b for a, b in zip(found[side], found[options.sides[-1]], strict=True)]
+                low, middle, high = statistics.quantiles(ratios, n=4)
+                line += f"   {side} {middle:.2f} ({low:.2f}–{high:.2f})"
+            print(line, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=10_000)
@@ -197,6 +273,10 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["vae", "wae-mmd", "infovae"])
     parser.add_argument("--batches", type=int, nargs="+", default=[100, 512])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--in-turn", type=int, metavar="EPOCHS", help="as threads of one process, so many epochs each")
+    parser.add_argument(
+        "--sides", nargs="+", default=["pythae", "bare", "ours"], help="with --in-turn: which; the last is the measure"
+    )
     parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -207,6 +287,9 @@ def main() -> None:
         side, model, kind, batch, n = options.child
         work = {"pythae": pythae, "bare": bare, "ours": ours}[side]
         print(json.dumps(work(model, kind, int(batch), images(int(n) // int(batch) * int(batch)))))
+        return
+    if options.in_turn:
+        compare_in_turn(options)
         return
     print(f"{options.images} MNIST images, {options.nets} nets of pythae, d = {D}, one thread; median (range)")
     print(

@@ -188,6 +188,12 @@ def test_a_network_that_does_not_fit_the_data_shows_before_training(tmp_path: Pa
         fit(unbounded, torch.randn(200, 3), **quick())
 
 
+def test_without_a_compiler_compiling_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler --fast")
+    with pytest.raises(ConfigError, match=r"C\+\+ compiler.*'no-such-compiler --fast'.*leave compile out"):
+        fit(tiny(), digits(), **quick(compile=True, accelerator="cpu"))
+
+
 def test_fewer_samples_than_a_batch_are_one_batch() -> None:
     x = torch.rand(60, 5, generator=torch.Generator().manual_seed(0))
     model = Autoencoder(nn.Linear(5, 2), nn.Linear(2, 5), prior=StandardNormal(2), objective=PLAIN)

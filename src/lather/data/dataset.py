@@ -44,7 +44,9 @@ class Scaling:
         out = x.float()
         if self.offset != 0.0:
             out = out - self.offset
-        return out if self.scale == 1.0 else out / self.scale
+        if self.scale == 1.0:
+            return out
+        return out / self.scale if out is x else out.div_(self.scale)  # in place where `out` is a copy
 
     def undo(self, y: Shaped[Tensor, "..."]) -> Float32[Tensor, "..."]:
         """Model output back in the units of the stored values, as float32 (not rounded)."""

@@ -170,7 +170,9 @@ class Objective(Spec, nn.Module):
     def total(self, values: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of ``values``, which holds terms under their names."""
         each = zip(self.weights, self.names, self._each(), strict=True)
-        summands = [weight * term.factor() * values[name] for weight, name, term in each if weight and name in values]
+        summands = [
+            _times(weight * term.factor(), values[name]) for weight, name, term in each if weight and name in values
+        ]
         return sum(summands[1:], summands[0]) if summands else next(iter(values.values())) * 0
 
     def opponents(self) -> dict[str, Opponent]:
@@ -240,6 +242,10 @@ class Objective(Spec, nn.Module):
 
     def __repr__(self) -> str:
         return " + ".join(repr(term) if w == 1 else f"{w:g} * {term!r}" for w, term in self.pairs)
+
+
+def _times(weight: Tensor | float, value: Tensor) -> Tensor:
+    return value if isinstance(weight, float) and weight == 1 else weight * value
 
 
 def _checked(weight: object, of: object) -> float:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import platform
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +81,7 @@ def fit(
         The trained model with its record. The model is in eval mode.
 
     Raises:
-        ConfigError: settings out of range.
+        ConfigError: settings out of range, or ``compile=True`` where there is no compiler.
         RunError: ``out`` holds another run, or cannot be resumed.
         ShapeError: data that the encoder does not take.
         TrainingError: a loss that is not finite, the last good checkpoint is kept; another process of the training
@@ -99,9 +103,6 @@ def fit(
             raise ConfigError("resume=True goes on with a run directory; name it with out=")
         stack.enter_context(noticing_loss(fabric.world_size, folder))
         stack.enter_context(torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []))
-        if settings.compile:
-            model.encoder.compile()
-            model.decoder.compile()
         optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             [p for p in model.parameters() if p.requires_grad],
             lr=settings.lr,
@@ -110,6 +111,8 @@ def fit(
         )
         module, optimizer = fabric.setup(model, optimizer)
         _check_shapes(model, dataset, fabric.device, settings)
+        if settings.compile:  # after the check, which would be compiled for its two samples
+            _compile(model, fabric.device)
         state = TrainingState(model, optimizer, Opponents(model), _average(model, settings))
         if resume and folder is not None and (folder / "last.ckpt" / "state.json").exists():
             state.restore(*load_checkpoint(folder / "last.ckpt"))
@@ -230,6 +233,21 @@ def _average(model: Autoencoder, settings: Settings) -> AveragedModel | None:
     if settings.ema is None:
         return None
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema), use_buffers=False)
+
+
+def _compile(model: Autoencoder, device: torch.device) -> None:
+    """Have torch.compile take the networks, from the next step on; it needs a C++ compiler for a CPU."""
+    if device.type == "cpu":
+        usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+        wanted = os.environ.get("CXX") or usual
+        if shutil.which(shlex.split(wanted)[0]) is None:
+            raise ConfigError(
+                f"compile=True needs a C++ compiler on a CPU, and {wanted!r} is not to be found; install one (or name "
+                "yours in the environment variable CXX), or leave compile out: on a CPU it makes these networks no "
+                "faster"
+            )
+    model.encoder.compile()
+    model.decoder.compile()
 
 
 def _check_shapes(model: Autoencoder, data: Dataset, device: torch.device, settings: Settings) -> None:

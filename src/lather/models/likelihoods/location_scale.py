@@ -16,6 +16,7 @@ from lather.models.likelihoods.base import (
     checked_squash,
     in_unit_interval,
     positive,
+    squared_differences,
     squashed,
 )
 
@@ -50,13 +51,15 @@ class AdditiveNoise(DataDistribution):
 
     def _log_prob(self, value: Tensor) -> Tensor:
         p = self.likelihood.power
-        deviation = (value - self.location).abs() if p == 1 else (value - self.location).square()
+        deviation = (value - self.location).abs() if p == 1 else squared_differences(value, self.location)
+        d, c = self.event_shape.numel(), self.likelihood.log_normaliser
+        fixed = self.likelihood.fixed
+        if fixed is not None:
+            return self._sum(deviation) * (-1 / (p * fixed**p)) - d * (math.log(fixed) + c)
         scale = self.likelihood.scale_of(deviation, self.gather).to(deviation)
-        d = self.event_shape.numel()
-        logs = scale.log().mean() * d + self.likelihood.log_normaliser * d
         if scale.ndim == 0:  # one number for all: divide the sums by it, and not every pixel
-            return self._sum(deviation) / (-p * scale**p) - logs
-        return -self._sum(deviation / scale**p) / p - logs
+            return self._sum(deviation) / (-p * scale**p) - (scale.log() + c) * d
+        return -self._sum(deviation / scale**p) / p - (scale.log().mean() + c) * d
 
     def _draw(self, sample_shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
         with torch.no_grad():
@@ -93,6 +96,7 @@ class LocationScale(Likelihood):
         self.squash = checked_squash(squash)
         self.shape = tuple(shape)
         self.kind = scale if isinstance(scale, str) else "fixed"
+        self.fixed = None if isinstance(scale, str) else positive("the scale", scale)
         if self.kind == "learned":
             self.log_scale = nn.Parameter(torch.zeros(self.shape))
         elif self.kind == "optimal":
@@ -106,8 +110,8 @@ class LocationScale(Likelihood):
                 "leave shape out, or use a 'learned' or 'optimal' scale"
             )
         else:
-            fixed = torch.tensor(math.log(positive("the scale", scale)))
-            self.register_buffer("log_scale", fixed, persistent=False)
+            assert self.fixed is not None
+            self.register_buffer("log_scale", torch.tensor(math.log(self.fixed)), persistent=False)
 
     def param_shape(self, sample_shape: Sequence[int]) -> tuple[int, ...]:
         sample = super().param_shape(sample_shape)

@@ -14,6 +14,7 @@ from lather.models.likelihoods.base import (
     checked_squash,
     in_unit_interval,
     positive,
+    squared_differences,
     squashed,
 )
 
@@ -42,7 +43,7 @@ class SquaredErrorData(DataDistribution):
         self._refuse("a variance")
 
     def _log_prob(self, value: Tensor) -> Tensor:
-        return -self.weight * self._sum((value - self.location).square())
+        return -self.weight * self._sum(squared_differences(value, self.location))
 
     def _draw(self, sample_shape: tuple[int, ...], generator: torch.Generator | None) -> NoReturn:
         self._refuse("a random draw of the data")

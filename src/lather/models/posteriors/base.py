@@ -82,5 +82,6 @@ def soft_clamp(x: Tensor, low: float, high: float) -> Tensor:
     instead of stopping at 0 as that of ``clamp`` does, or exponentially as a sigmoid's: a value that ran away
     comes back.
     """
-    c = torch.where(x < 0, x.new_tensor(-low), x.new_tensor(high)) * (2 / math.pi)
+    # c by the sign of x; where that is 0, any c will do
+    c = x.detach().sign().mul_((high + low) / math.pi).add_((high - low) / math.pi)
     return c * torch.atan(x / c)

@@ -174,7 +174,7 @@ class DiagonalNormal(LatentDistribution):
         return DiagonalNormal(gather(self.location), gather(self.log_variance))
 
     def _shape_noise(self, noise: Tensor) -> Tensor:
-        return self.location + self.stddev * noise
+        return torch.addcmul(self.location, self.stddev, noise)
 
     def log_prob(self, value: Float[Tensor, "*n b d"]) -> Float[Tensor, "*n b"]:
         """Log density in nats."""
