@@ -311,3 +311,13 @@ def test_an_onnx_decoder_brings_no_operators_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "decoder.onnx"
     path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
     refused(lambda p: make_decoder(p, (2,)), path)
+
+
+def test_an_onnxruntime_that_would_read_other_folders_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "decoder.onnx"
+    path.write_bytes(b"not read")
+    monkeypatch.setattr(onnxruntime, "__version__", "1.23.2")
+    assert "upgrade to 1.24.1 or newer" in refused(lambda p: make_decoder(p, (2,)), path)

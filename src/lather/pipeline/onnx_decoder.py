@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lather.errors import DataError, MissingExtraError, ShapeError
 
 __all__ = ["OnnxDecoder"]
 
+_SAFE = (1, 24, 1)  # the first release that keeps a model to files of its own folder
 _DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
@@ -40,6 +42,12 @@ class OnnxDecoder:
         except ImportError:
             raise MissingExtraError("onnxruntime", "onnx", f"decoding with {Path(path).name}") from None
         self.path = Path(path)
+        if _release(onnxruntime.__version__) < _SAFE:
+            raise DataError(
+                f"onnxruntime {onnxruntime.__version__} lets a model name files outside its own folder as its weights, "
+                f"and {self.path} could; upgrade to {'.'.join(map(str, _SAFE))} or newer (on Python 3.11 or newer): "
+                "pip install -U onnxruntime"
+            )
         if not self.path.is_file():
             raise DataError(f"{self.path} does not exist; check the spelling")
         options = onnxruntime.SessionOptions()
@@ -112,6 +120,11 @@ def _fitting(declared: list[Any], shape: tuple[int, ...], what: str) -> tuple[in
         f"{what} has shape ({shown}), and one latent has shape {shape}, {d} numbers; export the decoder that belongs "
         "to these latents, with the batch as its first axis"
     )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """1.24.1 as (1, 24, 1), whatever follows."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def _short(error: Exception) -> str:
