@@ -93,6 +93,7 @@ def plot(results: Mapping[tuple[str, str], Mapping[int, float]], path: Path) -> 
             if what == kind:
                 axis.loglog(list(times), [1e3 * s for s in times.values()], ".-", label=name)
         axis.set(xlabel=kind)
+        axis.xaxis.set_minor_formatter("")
         axis.legend(fontsize=6, frameon=False)
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="CPU milliseconds, one thread")
