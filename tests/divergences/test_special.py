@@ -87,7 +87,7 @@ def test_special_functions_are_differentiable():
 def test_fits_agree_with_the_quadrature_they_stand_for(d):
     s = torch.cat([torch.zeros(1), torch.logspace(-6, 8, 300)]).double()
     scales = IMQKernel().scales
-    imq = sum(imq_mean(s, 2 * d * c, d) for c in scales)
+    imq = sum(imq_mean(s, c, d) for c in IMQKernel().profile(d).constants)
     assert float((_imq_fit(scales, d)(s)[0] / imq - 1).abs().max()) < 1e-12
     assert float((_distance_fit(d)(s)[0] / mean_distance(s, d) - 1).abs().max()) < 1e-12
     if d > 1:

@@ -102,7 +102,7 @@ class _PairSum(Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, c2: float) -> Tensor:
-        most = (_BLOCK // _SMALLEST).bit_length() - 1
+        most = max(_BLOCK // _SMALLEST, 1).bit_length() - 1
         wanted = ctx.needs_input_grad[0]
         with full_precision():
             total, gradient = halving("blocks of pairs", most, z.device, lambda k: _swept(z, c2, wanted, _BLOCK >> k))
