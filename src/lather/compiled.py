@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["compiled", "compiles", "flat", "installed", "shared_out"]
+__all__ = ["compiled", "compiles", "installed", "over", "shared_out"]
 
 T = TypeVar("T")
 
@@ -55,15 +55,17 @@ def compiled(function: Callable[..., T]) -> Callable[..., T]:
     return code
 
 
-def flat(block: Tensor) -> tuple[Any, int]:
-    """A block whose rows are contiguous, as one NumPy array, and how far apart the rows begin.
+def over(block: Tensor, loop: Callable[..., T], *arguments: Any) -> list[T]:
+    """What ``loop(numbers, apart, columns, start, stop, *arguments)`` gives for each part of the rows of ``block``.
 
-    A loop over such an array runs over neighbours, which is what lets it use the processor's vector instructions.
+    A block whose rows are contiguous, ``apart`` numbers from each other, is given as one NumPy array: a loop over that
+    runs over neighbours, which is what lets it use the processor's vector instructions.
     """
     rows, columns = block.shape
     apart = block.stride(0)
     assert columns == 1 or block.stride(1) == 1
-    return block.as_strided(((rows - 1) * apart + columns,), (1,), block.storage_offset()).numpy(), apart
+    numbers = block.as_strided(((rows - 1) * apart + columns,), (1,), block.storage_offset()).numpy()
+    return shared_out(rows, lambda start, stop: loop(numbers, apart, columns, start, stop, *arguments))
 
 
 def shared_out(rows: int, work: Callable[[int, int], T]) -> list[T]:

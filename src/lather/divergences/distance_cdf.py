@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Gamma
 
-from lather.compiled import flat, shared_out
+from lather.compiled import over
 from lather.divergences.base import Divergence
 from lather.divergences.empirical_law import EmpiricalLaw, Law
 from lather.divergences.pairwise import centre, pair_sum, sweep
@@ -148,10 +148,7 @@ class _Counts:
     def fused(self, block: Tensor) -> Tensor:
         from lather.divergences import fused
 
-        numbers, apart = flat(block)
-        columns = block.shape[1]
-        parts = shared_out(len(block), lambda i, j: fused.counts(numbers, apart, columns, i, j, _BINS))
-        return torch.from_numpy(sum(parts)).double()
+        return torch.from_numpy(sum(over(block, fused.counts, _BINS))).double()
 
     def bins(self, block: Tensor) -> Tensor:
         return block.nan_to_num_(0.0).clamp_(0, _BINS - 1).long()
@@ -173,7 +170,5 @@ class _Lookup(_Counts):
     def fused(self, block: Tensor) -> Tensor:
         from lather.divergences import fused
 
-        numbers, apart = flat(block)
-        columns, tables = block.shape[1], (self.value.numpy(), self.slope.numpy())
-        parts = shared_out(len(block), lambda i, j: fused.lookup(numbers, apart, columns, i, j, *tables))
+        parts = over(block, fused.lookup, self.value.numpy(), self.slope.numpy())
         return torch.tensor(sum(parts), dtype=torch.float64)

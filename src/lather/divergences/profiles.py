@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lather.compiled import flat, shared_out
+from lather.compiled import over
 from lather.divergences.radial_fit import RadialFit
 
 __all__ = [
@@ -97,12 +97,7 @@ class InverseQuadraticProfile:
     def fused(self, block: Tensor) -> Tensor:
         from lather.divergences import fused
 
-        numbers, apart = flat(block)
-        columns = block.shape[1]
-        parts = shared_out(
-            len(block), lambda i, j: fused.inverse_quadratics(numbers, apart, columns, i, j, *self.fours)
-        )
-        return torch.tensor(sum(parts), dtype=torch.float64)
+        return torch.tensor(sum(over(block, fused.inverse_quadratics, *self.fours)), dtype=torch.float64)
 
 
 class RootProfile:
@@ -200,9 +195,7 @@ class InversePowerProfile:
     def fused(self, block: Tensor) -> Tensor:
         from lather.divergences import fused
 
-        numbers, apart = flat(block)
-        columns = block.shape[1]
-        parts = shared_out(len(block), lambda i, j: fused.inverse_powers(numbers, apart, columns, i, j, *self.fours))
+        parts = over(block, fused.inverse_powers, *self.fours)
         roots, total = (sum(part) for part in zip(*parts, strict=True))
         return torch.tensor((self.constant * roots + total) * self.weight, dtype=torch.float64)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
-from lather.compiled import compiles, flat, shared_out
+from lather.compiled import compiles, shared_out
 from lather.divergences.base import Divergence
 from lather.divergences.first_order import first_order
 from lather.divergences.memory import halving
@@ -138,6 +138,8 @@ def _swept(z: Tensor, c2: float, wanted: bool, side: int) -> tuple[Tensor, Tenso
                 sides = square[rows], square[columns] + c2, more[rows], more[columns]
                 value, row_push, column_push = _fused(u, sides, c2, b, i == j)
                 total += value * (1 if i == j else 2)
+                if not wanted:
+                    continue
                 push[rows] += row_push
                 pull[rows].addmm_(u, whole[columns])
                 if i != j:
@@ -176,7 +178,7 @@ def _fused(
     from lather.divergences import fused
 
     columns = block.shape[1]
-    numbers, vectors = flat(block)[0], [side.numpy() for side in sides]
+    numbers, vectors = block.view(-1).numpy(), [side.numpy() for side in sides]
     row_push = np.zeros(len(block), np.float32)
 
     def part(start: int, stop: int) -> tuple[float, np.ndarray]:

@@ -77,7 +77,6 @@ class Screen:
             linear = mu * precision
             constant = (mu * linear).sum(1, keepdim=True) / 2 + self.volume[columns, None]
             self.tiles.append(torch.cat([precision / -2, linear, -constant], 1).float().T.contiguous())
-        self.machine_code = False
         self.largest = torch.stack([tile.abs().amax(1) for tile in self.tiles], 1).double()  # (2d + 1, tiles)
 
     def log_sums(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
@@ -85,21 +84,21 @@ class Screen:
 
         Ends early, the rest uncertain, where too many pairs matter for this to pay.
         """
-        self.machine_code = compiles(self.largest.float(), len(x) * len(self.mean), _MANY)
+        machine_code = compiles(self.tiles[0], len(x) * len(self.mean), _MANY)
         total = torch.full((len(x),), math.nan, dtype=torch.float64)
         certain = torch.zeros(len(x), dtype=torch.bool)
         for start in range(0, len(x), _ROWS):
             rows = slice(start, start + _ROWS)
-            total[rows], certain[rows] = self._block(x[rows])
+            total[rows], certain[rows] = self._block(x[rows], machine_code)
             if 2 * int(certain[rows].sum()) < len(certain[rows]):
                 break
         return total, certain
 
-    def _block(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _block(self, x: Tensor, machine_code: bool) -> tuple[Tensor, Tensor]:
         features = torch.cat([x.square(), x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
         bounds = _Bounds(features.abs() @ self.largest, features.shape[1])
         room = len(x) * max(_CROWD, len(self.mean) // 400)
-        sums = (self._compiled_sums if self.machine_code else self._sums)(features.float(), bounds, room)
+        sums = (self._compiled_sums if machine_code else self._sums)(features.float(), bounds, room)
         if sums is None:
             return torch.full((len(x),), math.nan, dtype=torch.float64), torch.zeros(len(x), dtype=torch.bool)
         return self._joined(x, *sums, bounds)
