@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lather.errors import RunError
+from lather.errors import LatherError, RunError
 
-__all__ = ["atomically", "read_json", "sweep", "sync_folder", "write_json"]
+__all__ = ["atomically", "looking_up", "read_json", "sweep", "sync_folder", "write_json"]
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # halves of a character, which alone no file can be written with
 
@@ -35,6 +35,15 @@ def atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def looking_up(path: Path, wrong: type[LatherError]) -> Iterator[None]:
+    """Around questions of whether ``path`` is there: what the system cannot even look up is ``wrong``, and said so."""
+    try:
+        yield
+    except OSError as error:  # too long a name, no permission on the way
+        raise wrong(f"{str(path)[:200]!r} cannot be looked up: {error.strerror}; check the spelling") from None
 
 
 def sweep(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from lather.data.parquet import read_parquet
 from lather.data.samples import Request, Samples
 from lather.data.table import read_table
 from lather.errors import ConfigError, DataError
+from lather.files import looking_up
 
 __all__ = ["FORMATS", "check_settings", "format_of", "read_path", "split_of"]
 
@@ -56,10 +57,8 @@ def read_path(path: Path, request: Request) -> dict[str, Samples]:
         ConfigError: a setting that the format has no use for.
         DataError: nothing there, nothing that can be read, or more than one candidate.
     """
-    try:
+    with looking_up(path, DataError):
         folder, there = path.is_dir(), path.exists()
-    except OSError as error:  # too long a name, no permission on the way
-        raise DataError(f"{str(path)[:200]!r} cannot be looked up: {error.strerror}; check the spelling") from None
     if folder:
         return _read_folder(path, request)
     if not there:

@@ -8,6 +8,7 @@ from pathlib import Path
 from lather.data.latent_parts import NAMES, Part, Parts, format_of, listed, named, parts_of, place_of
 from lather.data.latents import Latents
 from lather.errors import DataError
+from lather.files import looking_up
 
 __all__ = ["read_latents"]
 
@@ -47,11 +48,9 @@ def read_latents(
         MissingExtraError: a format that needs a package that is not installed.
     """
     path = Path(path).expanduser()
-    try:
+    with looking_up(path, DataError):
         if (path / "latents.safetensors").is_file():
             path = path / "latents.safetensors"
-    except OSError as error:  # too long a name, no permission on the way
-        raise DataError(f"{str(path)[:200]!r} cannot be looked up: {error.strerror}; check the spelling") from None
     tabular = format_of(path) in ("table", "parquet", "h5ad")  # labels are a column, read with the values
     column = str(labels) if labels is not None and tabular and not Path(labels).is_file() else None
     parts = parts_of(path, columns=columns, label=column)

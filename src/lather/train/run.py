@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from lather.errors import ConfigError, RunError
-from lather.files import read_json
+from lather.files import looking_up, read_json
 from lather.models import Autoencoder, rebuild
 from lather.priors import Prior
 from lather.train.budget import within
@@ -52,10 +52,8 @@ def read_config(path: Path) -> dict[str, Any]:
         RunError: not a run directory, or one of another version.
     """
     path = Path(path)
-    try:
+    with looking_up(path, RunError):
         there = (path / "config.json").is_file()
-    except OSError as error:  # too long a name, no permission on the way
-        raise RunError(f"{str(path)[:200]!r} cannot be looked up: {error.strerror}; check the spelling") from None
     if not there:
         raise RunError(f"{path} is not a run directory: it has no config.json; `lather train --out {path}` makes one")
     config = read_json(path / "config.json")
