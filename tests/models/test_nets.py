@@ -142,7 +142,7 @@ def test_mistakes_are_explained() -> None:
         build_nets("residual", (30,), (4,), (4,))
     with pytest.raises(ConfigError, match="auto, mlp, conv, residual"):
         build_nets("transformer", (1, 8, 8), (2,), (2,))
-    with pytest.raises(ConfigError, match=r"do not take blocks; they take width \(default 16\)"):
+    with pytest.raises(ConfigError, match=r"do not take blocks; they take width \(default 32\)"):
         build_nets("conv", (1, 28, 28), (2,), (2,), blocks=3)
     with pytest.raises(ConfigError, match="output_shape"):
         build_nets("mlp", (1, 8, 8), (4,), (2,))

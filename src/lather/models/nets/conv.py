@@ -1,4 +1,4 @@
-"""Plain convolutional nets: the default for images."""
+"""Convolutional nets: the default for images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lather.errors import ConfigError
 from lather.models.nets.base import Decoder, Encoder, bound_layers, start_codes, start_silu
+from lather.models.nets.block import ResidualBlock
 from lather.models.nets.resample import down, output, up, widths
 from lather.models.nets.sizes import resolutions
 
@@ -37,7 +38,7 @@ class ConvEncoder(Encoder):
         torch.Size([3, 16])
     """
 
-    summary: ClassVar[str] = "plain convolutions, the default for images"
+    summary: ClassVar[str] = "strided convolutions, the default for images"
 
     def __init__(
         self,
@@ -45,8 +46,8 @@ class ConvEncoder(Encoder):
         latent_shape: Sequence[int],
         output_shape: Sequence[int],
         *,
-        width: int = 16,
-        hidden: int = 256,
+        width: int = 32,
+        hidden: int = 512,
     ) -> None:
         super().__init__(data_shape, latent_shape, output_shape)
         levels = resolutions(self.reads, self.latent_shape, "conv")
@@ -75,27 +76,32 @@ class ConvEncoder(Encoder):
 class ConvDecoder(Decoder):
     """The encoder's way back: transposed 4 × 4 convolutions that give each level exactly its size.
 
+    At the smallest size stands one residual block; a flat latent is read through one hidden layer with LayerNorm, whose
+    biases start at order one. So the picture of z = 0, which draws from N(0, I) never come near, starts as an ordinary
+    picture: with biases of 0 a posterior's *mean* is decoded much worse than its draws, as long as it is wide.
+
     Args:
         latent_shape: (d,) or (c, h, w).
         data_shape: (C, H, W) to return for each sample.
         width: channels of the level before the data; deeper levels have up to eight times as many.
         hidden: width of the hidden layer; used for flat latents only.
-        spectral_norm: the spectral norm that every layer is given, or ``None`` for free layers (RAE-SN).
+        spectral_norm: the spectral norm that every layer is given, or ``None`` for free layers (RAE-SN). With it there
+            is neither normalisation nor residual block, which would undo the bound.
 
     Example:
         >>> ConvDecoder((8,), (3, 100, 75))(torch.zeros(2, 8)).shape
         torch.Size([2, 3, 100, 75])
     """
 
-    summary: ClassVar[str] = "plain convolutions, the default for images"
+    summary: ClassVar[str] = "strided convolutions, the default for images"
 
     def __init__(
         self,
         latent_shape: Sequence[int],
         data_shape: Sequence[int],
         *,
-        width: int = 16,
-        hidden: int = 256,
+        width: int = 32,
+        hidden: int = 512,
         spectral_norm: float | None = None,
     ) -> None:
         super().__init__(latent_shape, data_shape)
@@ -104,7 +110,10 @@ class ConvDecoder(Decoder):
         _check(hidden)
         self.stem = nn.Sequential()
         if len(self.reads) == 1:
-            self.stem.append(nn.Linear(self.reads[0], hidden)).append(nn.SiLU())
+            first = nn.Linear(self.reads[0], hidden)
+            self.stem.append(first).append(nn.SiLU())
+            if spectral_norm is None:
+                self.stem.append(nn.LayerNorm(hidden))
             self.stem.append(nn.Linear(hidden, channels[-1] * math.prod(levels[-1])))
             self.stem.append(nn.Unflatten(1, (channels[-1], *levels[-1])))
         else:
@@ -115,6 +124,10 @@ class ConvDecoder(Decoder):
             self.body.append(up(channels[level], channels[level - 1], levels[level], levels[level - 1]))
             self.body.append(nn.SiLU())
         start_silu(self)
+        if len(self.reads) == 1:
+            nn.init.normal_(first.bias)
+        if spectral_norm is None:
+            self.body.insert(0, ResidualBlock(channels[-1], start=0.5))
         self.body.append(output(channels, self.returns[0], levels))
         bound_layers(self, spectral_norm)
 

@@ -8,32 +8,14 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from lather.errors import ConfigError
 from lather.models.nets.base import SILU_GAIN, Decoder, Encoder, bound_layers, start_codes
+from lather.models.nets.block import ResidualBlock, norm
 from lather.models.nets.resample import down, output, up, widths
 from lather.models.nets.sizes import resolutions
 
 __all__ = ["ResidualDecoder", "ResidualEncoder"]
-
-
-class _Block(nn.Module):
-    """x + conv(silu(norm(conv(silu(norm(x)))))): a pre-activation block, close to the identity at the start.
-
-    K. He, X. Zhang, S. Ren, J. Sun (2016). Identity Mappings in Deep Residual Networks. arXiv:1603.05027.
-    """
-
-    def __init__(self, channels: int, start: float) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = _norm(channels), _norm(channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        with torch.no_grad():
-            self.conv2.weight *= start
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(silu(self.norm2(self.conv1(silu(self.norm1(x))))))
 
 
 class ResidualEncoder(Encoder):
@@ -71,11 +53,11 @@ class ResidualEncoder(Encoder):
         self.body = nn.Sequential()
         if len(levels) == 1:
             self.body.append(nn.Conv2d(self.reads[0], channels[0], 3, padding=1))
-            self.body.extend(_Block(channels[0], start) for _ in range(blocks))
+            self.body.extend(ResidualBlock(channels[0], start) for _ in range(blocks))
         for level in range(1, len(levels)):
             self.body.append(down(self.reads[0] if level == 1 else channels[level - 1], channels[level]))
-            self.body.extend(_Block(channels[level], start) for _ in range(blocks))
-        self.body.append(_norm(channels[-1])).append(nn.SiLU())
+            self.body.extend(ResidualBlock(channels[level], start) for _ in range(blocks))
+        self.body.append(norm(channels[-1])).append(nn.SiLU())
         self.head: nn.Linear | nn.Conv2d
         if len(self.returns) == 1:
             self.body.append(nn.Flatten())
@@ -126,22 +108,17 @@ class ResidualDecoder(Decoder):
             self.stem.append(nn.Conv2d(self.reads[0], channels[-1], 3, padding=1))
         self.body = nn.Sequential()
         for level in range(len(levels) - 1, 0, -1):
-            self.body.extend(_Block(channels[level], start) for _ in range(blocks))
+            self.body.extend(ResidualBlock(channels[level], start) for _ in range(blocks))
             if level > 1:
                 self.body.append(up(channels[level], channels[level - 1], levels[level], levels[level - 1]))
         if len(levels) == 1:
-            self.body.extend(_Block(channels[0], start) for _ in range(blocks))
-        self.body.append(_norm(channels[min(1, len(levels) - 1)])).append(nn.SiLU())
+            self.body.extend(ResidualBlock(channels[0], start) for _ in range(blocks))
+        self.body.append(norm(channels[min(1, len(levels) - 1)])).append(nn.SiLU())
         self.body.append(output(channels, self.returns[0], levels))
         bound_layers(self, spectral_norm)
 
     def net(self, x: Tensor) -> Tensor:
         return self.body(self.stem(x).contiguous(memory_format=torch.channels_last)).contiguous()
-
-
-def _norm(channels: int) -> nn.GroupNorm:
-    """Groups of eight channels where they divide; one group otherwise."""
-    return nn.GroupNorm(channels // 8 if channels % 8 == 0 else 1, channels)
 
 
 def _start(blocks: int, levels: int) -> float:
