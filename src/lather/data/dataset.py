@@ -122,7 +122,7 @@ class Split:
         if isinstance(index, np.ndarray):
             index = torch.from_numpy(index)
         if isinstance(index, Tensor):
-            rows = self.x.index_select(0, index.to(self.x.device))
+            rows = self.x.index_select(0, index.to(self.x.device, non_blocking=True))
         else:
             rows = self.x if index is None else self.x[index]
         if device is None:

@@ -84,8 +84,9 @@ def _law(prior: Prior, n: int, z: Tensor, generator: torch.Generator | None) -> 
 @functools.lru_cache(maxsize=16)
 def _normal_law(d: int, device: torch.device) -> Law:
     """Law of ‖z − z′‖² under N(0, I_d)."""
-    like = torch.zeros((), dtype=torch.float64, device=device)
-    return TabulatedLaw(Gamma(like + d / 2, like + 0.25, validate_args=False), device)
+    like = torch.zeros((), dtype=torch.float64)
+    law = TabulatedLaw(Gamma(like + d / 2, like + 0.25, validate_args=False), like.device)
+    return law.to(device)  # as one copy: on an accelerator each of its many questions would make the host wait
 
 
 def _ascending(x: Tensor) -> Tensor:
@@ -114,7 +115,7 @@ def _reference_distances(y: Tensor) -> Tensor:
 
 
 def _counted_gap(z: Tensor, law: Law) -> Tensor:
-    low, high = moving_range(law, z.device, 1e-8)
+    low, high = law.middle if isinstance(law, TabulatedLaw) else moving_range(law, z.device, 1e-8)
     m = len(z) * (len(z) - 1) / 2
     counts, _ = sweep(z.detach(), None, _Counts(low, high), False)
     middle = (counts.cumsum(0) - 0.5 * counts) / m
@@ -143,7 +144,11 @@ class _Counts:
         self.offset = -low * self.scale
 
     def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
-        return torch.bincount(self.bins(block).flatten(), minlength=_BINS).double()
+        bins = self.bins(block).flatten()
+        if bins.device.type == "cpu":
+            return torch.bincount(bins, minlength=_BINS).double()
+        counts = torch.zeros(_BINS, dtype=torch.float64, device=bins.device)  # bincount makes the host wait
+        return counts.index_add_(0, bins, counts.new_ones(1).expand(len(bins)))
 
     def fused(self, block: Tensor) -> Tensor:
         from lather.divergences import fused

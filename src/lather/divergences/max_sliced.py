@@ -80,22 +80,22 @@ class MaxSliced(Divergence):
         fixed = z.detach()
         with torch.no_grad():
             values = self._along(starts, fixed, prior, draws)
-        v, best = starts[values.argmax()], values.max()
-        angle = self.angle
+        best, first = values.max(0)
+        v = starts.index_select(0, first[None])[0]
+        # all without asking which way it went: on an accelerator the host would wait twice for each step
+        angle = torch.full((), self.angle, dtype=torch.float64, device=z.device)
         for _ in range(self.steps):
             slope = self._gradient(v, fixed, prior, draws)
             tangent = slope - (slope @ v) * v
             length = tangent.norm()
-            if not length > 0:
-                break
-            moved = torch.cos(v.new_tensor(angle)) * v + torch.sin(v.new_tensor(angle)) * tangent / length
+            turn = angle.to(v.dtype)
+            moved = turn.cos() * v + turn.sin() * tangent / length
             moved = moved / moved.norm()
             with torch.no_grad():
                 value = self._along(moved[None], fixed, prior, draws)[0]
-            if value > best:
-                v, best, angle = moved, value, min(1.5 * angle, self.angle)
-            else:
-                angle /= 2
+            better = value > best  # not where there is no slope and ``moved`` is NaN
+            v, best = torch.where(better, moved, v), torch.where(better, value, best)
+            angle = torch.where(better, (1.5 * angle).clamp_max(self.angle), angle / 2)
         if not z.requires_grad:
             return best
         with torch.enable_grad():

@@ -177,9 +177,9 @@ class InversePowerProfile:
         assert fit.power == 0.5
         self.scale, self.weight = rate / fit.a, weight
         self.factor = -self.scale * weight / 2
-        (*value, constant), self.slope = fit.monomials()
-        self.value, self.constant = torch.stack([*value, torch.zeros_like(constant)]), float(constant)
-        self.fours = _in_fours(self.value.tolist(), 0.0), _in_fours(self.slope.tolist(), 0.0)
+        (*value, self.constant), self.slope = (numbers.tolist() for numbers in fit.monomials())
+        self.value = [*value, 0.0]
+        self.fours = _in_fours(self.value, 0.0), _in_fours(self.slope, 0.0)
 
     def __call__(self, block: Tensor, spare: Sequence[Tensor], slope: bool) -> Tensor:
         x, h = spare
@@ -205,12 +205,12 @@ def _in_fours(numbers: Sequence[float], filler: float) -> np.ndarray:
     return np.array([filler] * (-len(numbers) % 4) + list(numbers), np.float32)
 
 
-def _horner(coefficients: Tensor, x: Tensor, out: Tensor) -> Tensor:
+def _horner(coefficients: Sequence[float], x: Tensor, out: Tensor) -> Tensor:
     """Polynomial with ``coefficients`` (highest power first) of x, in ``out``; one pass over the block for each."""
     if len(coefficients) == 1:
-        return out.fill_(float(coefficients[0]))
-    lead, second, *rest = coefficients.to(x).unbind()
+        return out.fill_(coefficients[0])
+    lead, second, *rest = coefficients
     torch.mul(x, lead, out=out).add_(second)
     for c in rest:
-        torch.addcmul(c, out, x, out=out)
+        torch.addcmul(x.new_full((), c), out, x, out=out)  # written there, not copied: a copy makes the host wait
     return out

@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lather.divergences.table import Table
+
 __all__ = ["RadialFit"]
 
 
@@ -44,7 +46,7 @@ class RadialFit:
         derivative = np.polynomial.chebyshev.chebder(self.value)
         slope = np.polynomial.chebyshev.chebmul([1.0, 1.0], derivative)  # (x + 1) h′ = 2u h′
         self.slope = np.polynomial.chebyshev.chebadd(power * self.value, slope)[: last + 1]
-        self.both = torch.from_numpy(np.stack([self.value, self.slope], axis=1))
+        self.both = Table(torch.from_numpy(np.stack([self.value, self.slope], axis=1)))
         self._monomials: tuple[Tensor, Tensor] | None = None
 
     def monomials(self) -> tuple[Tensor, Tensor]:
@@ -57,9 +59,9 @@ class RadialFit:
     def __call__(self, s: Float[Tensor, "n"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
         """F(s) and F′(s) in float64."""
         u = self.a / (self.a + s.double())
-        order = torch.arange(len(self.both), dtype=torch.float64, device=s.device)
+        order = torch.arange(len(self.value), dtype=torch.float64, device=s.device)
         chebyshev = torch.cos(torch.acos(2 * u - 1)[:, None] * order)
-        h, g = (chebyshev @ self.both.to(s.device)).unbind(1)
+        h, g = (chebyshev @ self.both.on(u)).unbind(1)
         power = u**self.power
         return h * power, g * power * u * (-1 / self.a)
 

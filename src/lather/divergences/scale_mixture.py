@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from lather.divergences.table import Table
 
 __all__ = ["ScaleMixture", "gamma_mixture", "stable_mixture"]
 
@@ -26,15 +28,24 @@ class ScaleMixture:
 
     rates: Float[Tensor, "k"]
     weights: Float[Tensor, "k"]
+    _rates: Table = field(init=False, repr=False)
+    _weights: Table = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_rates", Table(self.rates))
+        object.__setattr__(self, "_weights", Table(self.weights))
 
     def prior_mean(self, r2: Float[Tensor, "n"], d: int) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
         """E f(‖x − Y‖²) for ‖x‖² = r2, and its derivative in r2; n·k exponentials."""
-        u = self.rates.to(r2.device)
+        r2 = r2.double()
+        u, weights = self._rates.on(r2), self._weights.on(r2)
         shrunk = u / (1 + 2 * u)
-        weights = self.weights.to(r2.device) * torch.exp(-0.5 * d * torch.log1p(2 * u))
-        kept = weights > 1e-20  # the rest does not show
-        terms = weights[kept] * torch.exp(-r2.double()[:, None] * shrunk[kept])
-        return terms.sum(1), -(terms @ shrunk[kept])
+        weights = weights * torch.exp(-0.5 * d * torch.log1p(2 * u))
+        if r2.device.type == "cpu":  # an accelerator would make the host wait to learn how many there are
+            kept = weights > 1e-20  # the rest does not show
+            weights, shrunk = weights[kept], shrunk[kept]
+        terms = weights * torch.exp(-r2[:, None] * shrunk)
+        return terms.sum(1), -(terms @ shrunk)
 
     def prior_self(self, d: int) -> float:
         """E f(‖Y − Y′‖²)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -25,10 +26,11 @@ class TabulatedLaw:
 
     Args:
         law: of a non-negative random variable q, with a differentiable ``cdf``.
-        device: where it will be evaluated.
+        device: where ``law`` is, and will be evaluated.
     """
 
     def __init__(self, law: Law, device: torch.device) -> None:
+        self.middle = moving_range(law, device, 1e-8)  #: (low, high) that all but 10⁻⁸ on either side lie between
         low, high = (q**0.5 for q in moving_range(law, device, 1e-12))
         self.low, self.step = low, (high - low) / _KNOTS
         with torch.enable_grad():
@@ -37,6 +39,12 @@ class TabulatedLaw:
             value = law.cdf(r.square())
             (slope,) = torch.autograd.grad(value.sum(), r)
         self.value, self.slope = value.detach(), slope * self.step
+
+    def to(self, device: torch.device) -> TabulatedLaw:
+        """The same table there."""
+        moved = copy.copy(self)
+        moved.value, moved.slope = self.value.to(device), self.slope.to(device)
+        return moved
 
     def cdf(self, value: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
         return _Hermite.apply(value, self)

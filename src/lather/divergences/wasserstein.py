@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from lather.divergences.order_statistics import cell_edges, cell_means, order_quadrature
 from lather.divergences.sliced import SliceStatistic
+from lather.divergences.table import Table
 from lather.errors import ConfigError
 
 __all__ = ["Wasserstein1d"]
@@ -71,9 +73,9 @@ class Wasserstein1d(SliceStatistic):
         n = x.shape[1]
         ordered = x.sort(dim=1).values
         if self.p == 2:
-            cells = cell_means(n).to(x) / (shrinkage(n) if self.unbiased else 1.0)
+            cells = _table(cell_means, n).on(x) / (shrinkage(n) if self.unbiased else 1.0)
             return x.square().mean(1) + 1 - 2 * (ordered @ cells)
-        return _cell_cost(ordered, cell_edges(n).to(x)).sum(1) - (null_mean_w1(n) if self.unbiased else 0.0)
+        return _cell_cost(ordered, _table(cell_edges, n).on(x)).sum(1) - (null_mean_w1(n) if self.unbiased else 0.0)
 
     def against_draws(self, x: Float[Tensor, "k n"], y: Float[Tensor, "k m"]) -> Float[Tensor, "k"]:
         n = x.shape[1]
@@ -90,6 +92,11 @@ class Wasserstein1d(SliceStatistic):
         matched = (first * second).mean() + spread / (2 * n)  # c times the variance, without bias
         scale = torch.where(matched > 0, spread / matched, torch.ones_like(spread))
         return ordered.square().mean(1) + first.square().mean(1) - 2 * scale * (ordered * first).mean(1)
+
+
+@functools.lru_cache(maxsize=256)
+def _table(numbers: Callable[[int], Tensor], n: int) -> Table:
+    return Table(numbers(n))
 
 
 @functools.lru_cache(maxsize=256)

@@ -184,7 +184,7 @@ class SplitKL(Term):
         z = step.matched
         pairs = z.unsqueeze(1).expand(-1, *z.shape)  # (n, n, d): draw i beside posterior j
         joint = q.log_prob(pairs)  # (n, n)
-        weights = self._log_weights(len(z)).to(z)
+        weights = self._log_weights(len(z), z.device).to(z.dtype)
         mixture = (joint + weights).logsumexp(1)
         marginals = (q.marginal_log_prob(pairs) + weights.unsqueeze(-1)).logsumexp(1).sum(-1)
         parts = {
@@ -212,11 +212,11 @@ class SplitKL(Term):
                 "PosteriorKL()"
             )
 
-    def _log_weights(self, n: int) -> Tensor:
+    def _log_weights(self, n: int, device: torch.device | None = None) -> Tensor:
         """log of the weight of posterior j in the estimate of q(z_i), (n, n)."""
         population = max(self.population, n)
         if self.sampling == "weighted" or n == 1:
-            return torch.full((n, n), -math.log(population * n), dtype=torch.float64)
+            return torch.full((n, n), -math.log(population * n), dtype=torch.float64, device=device)
         others = math.log((population - 1) / (population * (n - 1)))
-        weights = torch.full((n, n), others, dtype=torch.float64)
+        weights = torch.full((n, n), others, dtype=torch.float64, device=device)
         return weights.fill_diagonal_(-math.log(population))
