@@ -28,7 +28,8 @@ from lather.divergences.profiles import FusedProfile, Profile
 __all__ = ["cancels", "centre", "pair_sum", "sweep"]
 
 _MANY = 2**20  # pairs from which on compiled loops are used
-_UNASKED = 2**27  # multiply–adds up to which an accelerator does all in float64, n = 1024 at d = 128
+_FEW = 2**14  # pairs up to which all is done in float64, n = 128
+_UNASKED = 2**27  # multiply–adds up to which an accelerator does so, n = 1024 at d = 128
 _SMALLEST = 64  # rows and columns of a block at least
 
 
@@ -88,7 +89,7 @@ def _swept(
     block_size = min(rows, n) * min(columns if n > rows or not same else rows, m)
     work = x.new_empty(block_size)
     span = profile.span if x.device.type == "cpu" else block_size
-    fused = profile.fused if isinstance(profile, FusedProfile) and compiles(x, n * m, _MANY) else None
+    fused = profile.fused if compiles(x, n * m, _MANY) and isinstance(profile, FusedProfile) else None
     scratch = [x.new_empty(0 if fused else min(span + columns, block_size)) for _ in range(profile.spare)]
     for i, j, diagonal in _blocks(n, None if same else m, rows, columns):
         shape = (i.stop - i.start, j.stop - j.start)
@@ -119,12 +120,13 @@ def centre(
 
     The mean, unless that loses digits: then the median of each coordinate, which a few outliers do not move.
 
-    On an accelerator the host has to wait to learn whether it does. So few pairs are taken in float64 there without
-    asking, which takes less time than a wait does; with many, nothing is lost by waiting.
+    Few pairs are taken in float64 without asking, which takes less time than the question: on an accelerator the host
+    has to wait for its answer. With many, nothing is lost by waiting.
     """
     both = x if y is x else torch.cat([x, y])
     middle = both.mean(0)
-    if x.device.type != "cpu" and len(x) * len(y) * x.shape[1] <= _UNASKED:
+    few = len(x) * len(y) <= _FEW if x.device.type == "cpu" else len(x) * len(y) * x.shape[1] <= _UNASKED
+    if few:
         return middle, torch.float64
     if dtype == torch.float64 or not cancels(x - middle, y - middle, torch.finfo(dtype).eps):
         return middle, dtype

@@ -105,7 +105,10 @@ def open_run(
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ConfigError(f"{weights} does not fit the model that {path / 'config.json'} describes: {error}") from error
+        raise ConfigError(
+            f"{weights} does not fit the model that {path / 'config.json'} describes, as this version of Lather builds it; "
+            f"a run of an earlier version needs that version, or is trained again: {error}"
+        ) from error
     metrics = path / "metrics.jsonl"
     rows = read_metrics(metrics) if metrics.is_file() else []
     return Run(model.eval(), path, config, rows, load_sampler(path), load_sampler(path, "repaired"))
