@@ -106,8 +106,8 @@ def open_run(
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise ConfigError(
-            f"{weights} does not fit the model that {path / 'config.json'} describes, as this version of Lather builds it; "
-            f"a run of an earlier version needs that version, or is trained again: {error}"
+            f"{weights} does not fit the model that {path / 'config.json'} describes, as this version of Lather builds "
+            f"it; a run of an earlier version needs that version, or is trained again: {error}"
         ) from error
     metrics = path / "metrics.jsonl"
     rows = read_metrics(metrics) if metrics.is_file() else []
