@@ -16,12 +16,13 @@ import lather
 SOURCE = Path(lather.__file__).parent
 
 #: what each package may import; the foundation may be imported by all
-FOUNDATION = {"absent", "compiled", "errors", "spec", "files", "__init__"}
+FOUNDATION = {"absent", "compiled", "vectors", "errors", "spec", "files", "__init__"}
 ALL = {"priors", "divergences", "models", "data", "samplers", "train", "auditing", "holding"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "absent": {"errors"},
     "compiled": set(),
+    "vectors": set(),
     "spec": {"errors", "absent"},
     "files": {"errors"},
     "priors": set(),

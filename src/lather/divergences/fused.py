@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lather.compiled import compiled
+from lather.vectors import wide_vectors
 
 __all__ = ["counts", "inverse_powers", "inverse_quadratics", "lookup", "stein"]
 
@@ -24,6 +25,7 @@ def inverse_quadratics(
     block: Any, apart: int, columns: int, start: int, stop: int, constants: Any, weights: Any
 ) -> float:
     """Σ w/(C+D), a sum over block and constants; Σ w/(C+D)² takes the place of D. Constants in fours, w = C or 0."""
+    wide_vectors()
     total = 0.0
     value, slope = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32)
     for row in range(start, stop):
@@ -59,6 +61,7 @@ def inverse_powers(
     block: Any, apart: int, columns: int, start: int, stop: int, value: Any, slope: Any
 ) -> tuple[float, float]:
     """Σ √u and Σ √u h(2u − 1), u = 1/block; √u g(2u − 1) 2u takes the block's place. h and g in fours."""
+    wide_vectors()
     roots, total = 0.0, 0.0
     u, h, g = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32)
     for row in range(start, stop):
@@ -90,6 +93,7 @@ def inverse_powers(
 @compiled
 def counts(block: Any, apart: int, columns: int, start: int, stop: int, bins: int) -> Any:
     """How many numbers fall into each of the bins [0, 1), [1, 2), …; what lies beyond goes to the outermost ones."""
+    wide_vectors()
     found = np.zeros(bins, np.int64)
     last = np.float32(bins - 1)
     for row in range(start, stop):
@@ -103,6 +107,7 @@ def counts(block: Any, apart: int, columns: int, start: int, stop: int, bins: in
 @compiled
 def lookup(block: Any, apart: int, columns: int, start: int, stop: int, value: Any, slope: Any) -> float:
     """Σ value[bin], slope[bin] in the block's place; bins as in :func:`counts`."""
+    wide_vectors()
     total = 0.0
     last = np.float32(len(value) - 1)
     for row in range(start, stop):
@@ -138,6 +143,7 @@ def stein(
         more_rows, more_others: what ⟨x, y⟩ lacks of s − 1.
         diagonal: whether x and y are the same; pairs of a point with itself count nothing.
     """
+    wide_vectors()
     total = 0.0
     three, fifteen, b3 = np.float32(3 * c2), np.float32(15 * c2), np.float32(3 * b)
     for row in range(start, stop):

@@ -9,11 +9,13 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from lather.compiled import compiled
+from lather.vectors import wide_vectors
 
 __all__ = ["add_tile"]
 
 _NOTHING = np.float32(-np.inf)
 _FLOOR = np.float32(-115.0)  # 2^-115 is nothing beside the largest term
+_CEILING, _RISE = np.float32(60.0), np.float32(30.0)
 _ZERO, _HALF, _LOG2E = np.float32(0.0), np.float32(0.5), np.float32(1.4426950408889634)
 # 2^r on |r| ≤ ½, by least squares reweighted towards the largest relative error, which is 7·10⁻⁸
 _P0, _P1, _P2 = np.float32(1.0000000716546713), np.float32(0.6931469670643549), np.float32(0.24022119723882873)
@@ -36,15 +38,60 @@ def _times_power_of_two(context: Any, x: Any, n: Any) -> Any:
 
 
 @intrinsic
-def _as_float(context: Any, bits: Any) -> Any:
-    """The float32 of which an int32 has the bits."""
+def _larger(context: Any, best: Any, bits: Any) -> Any:
+    """The larger of ``best`` and of the float32 with these bits, as int32 in the order of the floats."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        best, bits = arguments
+        bits = _ordered(builder, bits)
+        return builder.select(builder.icmp_signed(">", bits, best), bits, best)
+
+    return types.int32(types.int32, types.int32), code
+
+
+@intrinsic
+def _as_float(context: Any, best: Any) -> Any:
+    """The float32 that :func:`_larger` found."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         from llvmlite import ir
 
-        return builder.bitcast(builder.trunc(arguments[0], ir.IntType(32)), ir.FloatType())
+        return builder.bitcast(_ordered(builder, arguments[0]), ir.FloatType())
 
-    return types.float32(types.int64), code
+    return types.float32(types.int32), code
+
+
+def _ordered(builder: Any, bits: Any) -> Any:
+    """Bits of a float32 as an int32 that is ordered as the floats are, and back."""
+    from llvmlite import ir
+
+    whole = ir.IntType(32)
+    negative = builder.ashr(bits, ir.Constant(whole, 31))
+    return builder.xor(bits, builder.and_(negative, ir.Constant(whole, 0x7FFFFFFF)))
+
+
+@compiled
+def _power_of_two(a: Any) -> Any:
+    """2ᵃ for −115 < a < 60, and that of the limits beyond."""
+    a = _FLOOR if a < _FLOOR else a
+    a = _CEILING if a > _CEILING else a
+    n = np.floor(a + _HALF)
+    r = a - n
+    p = ((((_P5 * r + _P4) * r + _P3) * r + _P2) * r + _P1) * r + _P0
+    return _times_power_of_two(p, n)  # type: ignore[call-arg]
+
+
+@compiled
+def _add(row: int, base: Any, high: Any, part: Any, harm: Any, top: Any, total: Any, risk: Any) -> None:
+    """``part`` = Σ exp(a − base) of a row of which ``high`` is the largest."""
+    if high > top[row]:
+        smaller = np.exp(np.float64(top[row]) - np.float64(high))
+        total[row] *= smaller
+        risk[row] *= smaller
+        top[row] = high
+    share = np.exp(np.float64(base) - np.float64(top[row])) * part
+    total[row] += share
+    risk[row] += share * harm[row]
 
 
 @compiled
@@ -80,14 +127,30 @@ def add_tile(
     Returns:
         How many were set aside; −1 where there was no room for them.
     """
+    wide_vectors()
     found = 0
+    few = min(columns, 64)
     for row in range(start, stop):
         x, key = block[row * columns : (row + 1) * columns], keys[row * columns : (row + 1) * columns]
         best = np.int32(-(2**31))
+        if not needed or depth[row] == _NOTHING:  # nothing is set aside
+            for k in range(few):
+                best = _larger(best, key[k])  # type: ignore[call-arg]
+            high: Any = _as_float(best)  # type: ignore[call-arg]
+            if high > low[row] - nothing[row]:  # the row matters: its sum beside its maximum, in one pass
+                base = max(high, top[row])
+                part = _ZERO
+                for k in range(columns):
+                    best = _larger(best, key[k])
+                    part += _power_of_two((x[k] - base) * _LOG2E)
+                high = _as_float(best)
+                if high - base < _RISE:
+                    low[row] = max(low[row], high - error[row])
+                    _add(row, base, high, part, harm, top, total, risk)
+                    continue
         for k in range(columns):
-            a = key[k]
-            best = max(best, a ^ ((a >> np.int32(31)) & np.int32(0x7FFFFFFF)))  # ordered as the floats are
-        high: Any = _as_float(best ^ ((best >> np.int32(31)) & np.int32(0x7FFFFFFF)))  # type: ignore[call-arg]
+            best = _larger(best, key[k])  # type: ignore[call-arg]
+        high = _as_float(best)  # type: ignore[call-arg]
         low[row] = max(low[row], high - error[row])
         if not high > low[row] - nothing[row]:
             continue
@@ -102,18 +165,6 @@ def add_tile(
                     x[k] = _NOTHING
         part = _ZERO
         for k in range(columns):
-            a = (x[k] - high) * _LOG2E
-            a = _FLOOR if a < _FLOOR else a
-            n = np.floor(a + _HALF)
-            r = a - n
-            p = ((((_P5 * r + _P4) * r + _P3) * r + _P2) * r + _P1) * r + _P0
-            part += _times_power_of_two(p, n)
-        if high > top[row]:
-            smaller = np.exp(np.float64(top[row]) - np.float64(high))
-            total[row] *= smaller
-            risk[row] *= smaller
-            top[row] = high
-        share = np.exp(np.float64(high) - np.float64(top[row])) * part
-        total[row] += share
-        risk[row] += share * harm[row]
+            part += _power_of_two((x[k] - high) * _LOG2E)
+        _add(row, high, high, part, harm, top, total, risk)
     return found

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lather.compiled import compiles, shared_out
 
@@ -56,6 +57,14 @@ class _Bounds:
         self.nothing = (error + _NOTHING).float()
 
 
+def _log_volumes(std: Tensor) -> Tensor:
+    """Σ_k log σ_k of each row, float64: logarithms of products of eight float32 numbers, which cannot overflow."""
+    if std.dtype == torch.float64:
+        return std.log().sum(1)
+    eights = pad(std.double(), (0, -std.shape[1] % 8), value=1.0).unflatten(1, (-1, 8))
+    return eights.prod(2).log().sum(1)
+
+
 class Screen:
     """The components, ready for any number of rows.
 
@@ -66,18 +75,19 @@ class Screen:
     """
 
     def __init__(self, mean: Tensor, std: Tensor, centre: Tensor) -> None:
-        order = std.log().sum(1).argsort()
+        volume, order = _log_volumes(std).sort()
         self.mean, self.std, self.centre = mean[order], std[order], centre
-        self.volume = self.std.double().log().sum(1) + 0.5 * math.log(2 * math.pi) * mean.shape[1]
+        self.volume = volume + 0.5 * math.log(2 * math.pi) * mean.shape[1]
         self.tiles: list[Tensor] = []  # (2d + 1, columns): −1/2σ², μ/σ², −Σ (μ²/2σ² + log σ) − d/2 log 2π
         for start in range(0, len(mean), _COLUMNS):
             columns = slice(start, start + _COLUMNS)
             mu = self.mean[columns].double() - centre
-            precision = self.std[columns].double().square().reciprocal()
+            precision = self.std[columns].double().square_().reciprocal_()
             linear = mu * precision
-            constant = (mu * linear).sum(1, keepdim=True) / 2 + self.volume[columns, None]
-            self.tiles.append(torch.cat([precision / -2, linear, -constant], 1).float().T.contiguous())
-        self.largest = torch.stack([tile.abs().amax(1) for tile in self.tiles], 1).double()  # (2d + 1, tiles)
+            constant = mu.mul_(linear).sum(1).div_(-2).sub_(self.volume[columns])
+            self.tiles.append(torch.cat([precision.mul_(-0.5).T, linear.T, constant[None]]).float())
+        extremes = [torch.aminmax(tile, dim=1) for tile in self.tiles]
+        self.largest = torch.stack([torch.maximum(-low, high) for low, high in extremes], 1).double()  # (2d + 1, tiles)
 
     def log_sums(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
         """log Σ_j exp(a_ij) of centred float64 rows, and which of them are certain to 10⁻⁴ nats.
