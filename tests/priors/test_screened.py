@@ -67,7 +67,7 @@ def test_float32_alone_would_be_off_and_the_bound_knows() -> None:
         screen = Screen(mean, std, torch.zeros(d, dtype=torch.float64))
         features = torch.cat([z.double().square(), z.double(), torch.ones(200, 1).double()], 1)
         single = (features.float() @ screen.tiles[0]).double()
-        mean, std = screen.mean.double(), screen.std.double()
+        mean, std = screen.mean[screen.order].double(), screen.std[screen.order].double()
         exact = torch.stack([-0.5 * ((row - mean) / std).square().sum(1) for row in z.double()]) - screen.volume
         error, terms = (single - exact).abs(), features.shape[1]
         bound = (features.abs() @ screen.largest) * 2.0**-24 * (math.sqrt(terms) + 2)

@@ -95,7 +95,7 @@ class _LogDensity(Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-        centre = mean.double().mean(0)
+        centre = mean.mean(0, dtype=torch.float64)
         x = z.double() - centre
         if _screens(z, len(mean)):
             total, certain = Screen(mean, std, centre).log_sums(x)

@@ -75,14 +75,16 @@ class Screen:
     """
 
     def __init__(self, mean: Tensor, std: Tensor, centre: Tensor) -> None:
-        volume, order = _log_volumes(std).sort()
-        self.mean, self.std, self.centre = mean[order], std[order], centre
-        self.volume = volume + 0.5 * math.log(2 * math.pi) * mean.shape[1]
+        # a tile at a time: fresh memory for all of them at once takes longer than what is done with it
+        volume, self.order = torch.cat([_log_volumes(part) for part in std.split(_COLUMNS)]).sort()
+        self.mean, self.std, self.centre = mean, std, centre
+        self.volume = volume + 0.5 * math.log(2 * math.pi) * mean.shape[1]  # in that order, as the tiles
         self.tiles: list[Tensor] = []  # (2d + 1, columns): −1/2σ², μ/σ², −Σ (μ²/2σ² + log σ) − d/2 log 2π
         for start in range(0, len(mean), _COLUMNS):
             columns = slice(start, start + _COLUMNS)
-            mu = self.mean[columns].double() - centre
-            precision = self.std[columns].double().square_().reciprocal_()
+            these = self.order[columns]
+            mu = mean[these].double() - centre
+            precision = std[these].double().square_().reciprocal_()
             linear = mu * precision
             constant = mu.mul_(linear).sum(1).div_(-2).sub_(self.volume[columns])
             self.tiles.append(torch.cat([precision.mul_(-0.5).T, linear.T, constant[None]]).float())
@@ -190,7 +192,8 @@ class Screen:
             total.index_add_(0, rows, terms)
             risk.index_add_(0, rows, terms * bounds.harm[t, rows])
             for i, j in zip(rows[close].split(_PAIRS), columns[close].split(_PAIRS), strict=True):
-                apart = (x[i] - (self.mean[j].double() - self.centre)) / self.std[j].double()
+                these = self.order[j]
+                apart = (x[i] - (self.mean[these].double() - self.centre)) / self.std[these].double()
                 total.index_add_(0, i, (-0.5 * apart.square().sum(1) - self.volume[j] - base[i]).exp())
         return base + total.log(), (risk <= _CERTAIN * total) & (total > 0)
 
