@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from lather.errors import ConfigError, ShapeError
-from lather.priors import AggregatePosterior, Prior
+from lather.priors import AggregatePosterior, Prior, aggregate
+from lather.priors.screened import Screen
 from lather.spec import build
 
 
@@ -116,3 +119,49 @@ def test_mistakes_are_explained() -> None:
         AggregatePosterior(torch.zeros(3, 2), torch.zeros(3, 2))
     with pytest.raises(ConfigError, match="finite"):
         AggregatePosterior(torch.full((3, 2), math.nan), torch.ones(3, 2))
+
+
+def test_tables_are_kept_and_follow_every_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(*arguments: torch.Tensor) -> Screen:
+        made.append(1)
+        return Screen(*arguments)
+
+    monkeypatch.setattr(aggregate, "Screen", counted)
+    g = torch.Generator().manual_seed(5)
+    mean, std, z = (
+        torch.randn(3000, 3, generator=g),
+        0.1 + torch.rand(3000, 3, generator=g),
+        torch.randn(200, 3, generator=g),
+    )
+    prior = AggregatePosterior(mean, std)
+    size = len(pickle.dumps(prior))
+
+    def right() -> bool:
+        exact = AggregatePosterior(prior.mean.double(), prior.std.double()).log_prob(z.double())
+        return bool((prior.log_prob(z) - exact).abs().max() < 2e-4)
+
+    assert right()
+    assert right()
+    assert len(made) == 1
+    prior.mean.add_(1.0)
+    assert right()
+    assert len(made) == 2
+    prior.std = prior.std * 2
+    assert right()
+    assert len(made) == 3
+    prior.load_state_dict({"mean": mean, "std": std}, strict=False)
+    assert right()
+    assert len(made) == 4
+    copied = copy.deepcopy(prior)
+    assert copied._tables._screen is None
+    assert torch.equal(copied.log_prob(z), prior.log_prob(z))
+    assert len(pickle.dumps(prior)) == size
+    with torch.inference_mode():
+        prior = AggregatePosterior(mean, std)
+        assert right()
+    monkeypatch.setattr(aggregate, "_KEPT", 2 * mean.numel() - 1)
+    prior = AggregatePosterior(mean, std)
+    assert right()
+    assert prior._tables._screen is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,7 @@ __all__ = ["AggregatePosterior"]
 
 _ROWS, _COLUMNS = 256, 1024  # a tile of log densities, 2 MiB in float64, stays in the cache
 _MANY = 2**18  # pairs from which on it pays to try float32 first
+_KEPT = 2**25  # numbers in the tables of a mixture up to which they are kept from one call to the next, 128 MiB
 _FLOOR = -80.0  # e^-80 is nothing beside the largest term, and exp is slow where it underflows
 
 
@@ -32,9 +34,9 @@ class AggregatePosterior(Prior):
     1 from (z/σ)², which costs float32 1.6 nats at σ = .003 and d = 64. So on a CPU float32 screens the pairs, with a
     bound on its error, and the few that matter are done once more in float64. Rows where they are not few are done in
     float64 throughout; so is everything where z is float64, on another device, or with torch's matrix products set
-    to be less than exact. The error is below 10⁻⁴ nats for σ down to 10⁻³ and latents of ordinary size; densities
-    beyond 1000 nats have float32's seven digits. Cost O(N M d) time, O(N d) memory; gradients flow to z, in a second
-    pass in float64.
+    to be less than exact. What float32 needs of the mixture is made once and kept (up to 128 MiB). The error is below
+    10⁻⁴ nats for σ down to 10⁻³ and latents of ordinary size; densities beyond 1000 nats have float32's seven digits.
+    Cost O(N M d) time, O(N d) memory; gradients flow to z, in a second pass in float64.
 
     Reference: Makhzani et al., *Adversarial Autoencoders*, 2015, arXiv:1511.05644; Hoffman, Johnson, *ELBO
     surgery*, 2016.
@@ -73,6 +75,7 @@ class AggregatePosterior(Prior):
         self.d = mean.shape[1]
         self.register_buffer("mean", mean.detach().clone())
         self.register_buffer("std", std.detach().to(mean).clone())
+        self._tables = _Tables()
 
     def forward(self) -> Distribution:
         return DelegatedDistribution(self)
@@ -87,18 +90,43 @@ class AggregatePosterior(Prior):
         with torch.autocast(z.device.type, enabled=False):
             flat = z.reshape(-1, self.d)
             flat = flat if flat.dtype == torch.float64 else flat.float()
-            return _LogDensity.apply(flat, self.mean, self.std).reshape(z.shape[:-1])
+            return _LogDensity.apply(flat, self.mean, self.std, self._tables).reshape(z.shape[:-1])
+
+
+class _Tables:
+    """What :class:`Screen` makes of a mixture, kept for the next call; no part of copies and pickles."""
+
+    def __init__(self) -> None:
+        self._made_of: list[tuple[weakref.ref[Tensor], int, int]] = []
+        self._screen: Screen | None = None
+
+    def __reduce__(self) -> tuple[type[_Tables], tuple[()]]:
+        return _Tables, ()
+
+    def of(self, mean: Tensor, std: Tensor, centre: Tensor) -> Screen:
+        """For these very tensors, with the numbers that are in them now."""
+        if mean.is_inference() or std.is_inference() or 2 * mean.numel() > _KEPT:  # the former do not count changes
+            return Screen(mean, std, centre)
+        now = [(weakref.ref(part), part._version, part.data_ptr()) for part in (mean, std)]
+        known = self._screen is not None and all(
+            before[0]() is part and before[1:] == state[1:]
+            for before, part, state in zip(self._made_of, (mean, std), now, strict=True)
+        )
+        if not known:
+            self._made_of, self._screen = now, Screen(mean, std, centre)
+        assert self._screen is not None
+        return self._screen
 
 
 class _LogDensity(Function):
     """log Σ_i exp(a_i) − log N with a = (z², z, 1) W, forwards and backwards in tiles."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    def forward(ctx: Any, z: Tensor, mean: Tensor, std: Tensor, tables: _Tables) -> Tensor:
         centre = mean.mean(0, dtype=torch.float64)
         x = z.double() - centre
         if _screens(z, len(mean)):
-            total, certain = Screen(mean, std, centre).log_sums(x)
+            total, certain = tables.of(mean, std, centre).log_sums(x)
             if not bool(certain.all()):
                 total[~certain] = _log_sums(x[~certain], mean, std, centre, z.dtype)
         else:
@@ -109,7 +137,7 @@ class _LogDensity(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         x, mean, std, centre, total = ctx.saved_tensors
         weights = _weights(mean, std, centre)
         slope = torch.zeros_like(x)
@@ -120,7 +148,7 @@ class _LogDensity(Function):
                 share = (features @ w).sub_(total[r : r + _ROWS, None]).clamp_(min=_FLOOR).exp_()
                 square, linear, _ = (share @ w.T).split([x.shape[1], x.shape[1], 1], dim=1)
                 slope[r : r + _ROWS] += 2 * rows * square + linear
-        return (grad.unsqueeze(1) * slope).to(ctx.dtype), None, None
+        return (grad.unsqueeze(1) * slope).to(ctx.dtype), None, None, None
 
 
 def _screens(z: Tensor, n: int) -> bool:
