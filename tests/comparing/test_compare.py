@@ -75,8 +75,11 @@ def test_the_page_needs_nothing_else_and_escapes(done: lt.Comparison, monkeypatc
 
     wicked = "<script>alert(1)</script>"
     runs = [replace(done.failed[0], error=wicked)]
-    text = render(replace(done, data=wicked, standings=[replace(done.standings[1], runs=runs)]))
+    contender = replace(done.standings[0].contender, recipe=f"{wicked}ae", own=((wicked, f"${wicked}{{"),))
+    standings = [replace(done.standings[1], runs=runs), replace(done.standings[0], contender=contender)]
+    text = render(replace(done, data=wicked, standings=standings))
     assert wicked not in text
+    assert html.escape(contender.name) in text
     assert html.escape(wicked) in text
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import attack
 import matplotlib.pyplot
 import pytest
+import torch
 
 import lather
 from lather.auditing import Report
@@ -26,6 +27,7 @@ from lather.auditing.theme import Theme, blank, save
 from lather.data import Dataset, load
 from lather.models import describe
 from lather.pipeline import measure
+from lather.repairing import repair
 from lather.studies import Claim, Findings, Picture, Section, Table
 from lather.train import Run, Settings
 from lather.train.assemble import assemble
@@ -123,6 +125,25 @@ def test_a_hostile_study() -> None:
     from lather.studies.page import render
 
     inert(render(Findings(BREAKOUT, BREAKOUT, [BREAKOUT], [claim], [section], settings, [BREAKOUT])))
+
+
+def test_a_hostile_repair(folder: Path, few_draws: None) -> None:
+    z = torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
+    done = repair(lather.Latents(z, origin=BREAKOUT), candidates=("mixture",), audit=False)
+    audit = replace(Report.load(folder), prior=BREAKOUT)
+    trials = [{BREAKOUT: 1.0, f"</td>{BREAKOUT}": 2.0}]
+    worse = replace(done.winner, name=BREAKOUT, choice=BREAKOUT, trials=trials)
+    unfitted = replace(done.scores[0], name=f"</p>{BREAKOUT}", reason=BREAKOUT, prior=None)
+    material = replace(done.material, notes=[BREAKOUT])
+    from lather.repairing.page import render
+
+    page = render(
+        replace(
+            done, scores=[done.scores[0], worse, unfitted], winner=worse, material=material, before=audit, after=audit
+        )
+    )
+    inert(page)
+    assert page.count("{{ 7*7 }}") >= 8
 
 
 def test_metrics_of_an_attacker_are_drawn_as_text(tmp_path: Path) -> None:
