@@ -5,15 +5,16 @@
     LATHER_DATA=... peers/bin/python benchmarks/training.py --models vae --in-turn 4 --nets conv --images 256 \\
         --batches 64
     LATHER_DATA=... peers/bin/python benchmarks/training.py --models vae --in-turn 25
+    LATHER_DATA=... python benchmarks/training.py --in-turn 7 --sides bare ours --images 60000 --steps 600 --batches 100
 
 Every measurement is a process of its own, one after the other, sides in turn (ABCABC…): three epochs of whole batches,
 of which the first is left out. *epoch* is CPU seconds with one thread, which a busy machine stretches less than wall
 time; *peak* is the process's largest resident set; *first* is what the first epoch, building the model and the
 optimizer included, takes beyond an ordinary one.
 
-With ``--in-turn N`` the sides are threads of one process instead, which take turns, N short epochs (of 10 to 40 steps)
-each: neighbouring epochs meet the same mood of a shared machine, so the ratios vary by 2% where those of processes vary
-by 15%. Lather's validation and report at the end of each epoch weigh more than they would in a long one.
+With ``--in-turn N`` the sides are threads of one process instead, which take turns, N short epochs (of 10 to 40 steps,
+or ``--steps``) each: neighbouring epochs meet the same mood of a shared machine, so the ratios vary by 2% where those
+of processes vary by 15%. Lather's validation and report at the end of each epoch weigh more than in a long one.
 
 *bare* is what one would write by hand for speed: uint8 images in one tensor, indexed; fused Adam; the loss written out
 (with Lather's divergence for WAE-MMD and InfoVAE). pythae runs its own trainer with its own models and defaults.
@@ -255,7 +256,8 @@ def compare_in_turn(options: argparse.Namespace) -> None:
     print(f"{'model':10}{'batch':>6}" + "".join(f"{side + ' ms':>11}" for side in options.sides), "  times ours")
     for model in options.models:
         for batch in options.batches:
-            steps = min(max(options.images // batch, 1), 40 if batch <= 128 else 10)
+            most = options.steps or (40 if batch <= 128 else 10)
+            steps = min(max(options.images // batch, 1), most)
             found = in_turn(model, options.nets, batch, images(steps * batch), options.sides)
             line = f"{model:10}{batch:6}"
             line += "".join(f"{statistics.median(each) / steps * 1e3:11.2f}" for each in found.values())
@@ -273,6 +275,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["vae", "wae-mmd", "infovae"])
     parser.add_argument("--batches", type=int, nargs="+", default=[100, 512])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="of an epoch with --in-turn, at most; 40, or 10 of large batches")
     parser.add_argument("--in-turn", type=int, metavar="EPOCHS", help="as threads of one process, so many epochs each")
     parser.add_argument(
         "--sides", nargs="+", default=["pythae", "bare", "ours"], help="with --in-turn: which; the last is the measure"

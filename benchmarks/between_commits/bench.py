@@ -22,7 +22,7 @@ NAMES = (
 class Divergence:
     """Forward and backward."""
 
-    params: ClassVar = (list(NAMES), [256, 2048])
+    params: ClassVar = (list(NAMES), [100, 256, 2048])
     param_names: ClassVar = ["name", "n"]
 
     def setup(self, name: str, n: int) -> None:

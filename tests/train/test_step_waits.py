@@ -16,7 +16,6 @@ from waits import META, Waits, on_meta
 WAITING = {
     "sigreg": "its statistic asks how wide the latents spread; 17 nodes do not",
     "sinkhorn-ae": "Sinkhorn's iteration asks whether it has converged",
-    "flow-prior": "its splines choose by condition",
 }
 UNKNOWN = {"svae": "PyTorch has no meta kernel for draws from a gamma law"}
 

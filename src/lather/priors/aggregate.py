@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from typing import Any, ClassVar
 
 import torch
@@ -97,8 +96,8 @@ class _Tables:
     """What :class:`Screen` makes of a mixture, kept for the next call; no part of copies and pickles."""
 
     def __init__(self) -> None:
-        self._made_of: list[tuple[weakref.ref[Tensor], int, int]] = []
         self._screen: Screen | None = None
+        self._state: list[tuple[int, int]] = []  # of its mean and std: changes in place, and where they were
 
     def __reduce__(self) -> tuple[type[_Tables], tuple[()]]:
         return _Tables, ()
@@ -107,15 +106,11 @@ class _Tables:
         """For these very tensors, with the numbers that are in them now."""
         if mean.is_inference() or std.is_inference() or 2 * mean.numel() > _KEPT:  # the former do not count changes
             return Screen(mean, std, centre)
-        now = [(weakref.ref(part), part._version, part.data_ptr()) for part in (mean, std)]
-        known = self._screen is not None and all(
-            before[0]() is part and before[1:] == state[1:]
-            for before, part, state in zip(self._made_of, (mean, std), now, strict=True)
-        )
-        if not known:
-            self._made_of, self._screen = now, Screen(mean, std, centre)
-        assert self._screen is not None
-        return self._screen
+        screen, state = self._screen, [(part._version, part.data_ptr()) for part in (mean, std)]
+        if screen is None or screen.mean is not mean or screen.std is not std or self._state != state:
+            screen = Screen(mean, std, centre)
+            self._screen, self._state = screen, state
+        return screen
 
 
 class _LogDensity(Function):

@@ -97,7 +97,10 @@ class TrainingState:
             for name, value in numbers.items():
                 setattr(self, name, value)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise RunError(f"the checkpoint does not fit this model: {error}") from error
+            raise RunError(
+                "the checkpoint does not fit this model; one of an earlier version of Lather goes on with that "
+                f"version, or is trained again: {error}"
+            ) from error
 
 
 def _check_numbers(numbers: dict[str, Any]) -> None:
